@@ -1,0 +1,11 @@
+//! Plain types and rules: no I/O, no clock of their own, no wire format.
+
+pub mod campaign;
+pub mod contact;
+pub mod contact_list;
+pub mod deletion;
+pub mod identity;
+pub mod ids;
+pub mod phone;
+pub mod record;
+pub mod record_list;

@@ -1,0 +1,108 @@
+//! Phone numbers: which are well formed, and when two are the same.
+
+/// A number in the one form that is compared and indexed: the digits of its
+/// E.164 form where it can be parsed as an international number, else the digits
+/// as given, after the country code where there is one.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PhoneKey(String);
+
+impl PhoneKey {
+    /// The key of a number that stands alone. None when `number`, without spaces,
+    /// `-`, `(` and `)`, is not an optional `+` and 1 to 20 digits.
+    ///
+    /// `+1555` and `1555` have the same key: a `+` is easily lost in a query string.
+    pub fn parse(number: &str) -> Option<Self> {
+        let compact = compact(number)?;
+        let digits = compact.strip_prefix('+').unwrap_or(&compact);
+        Some(Self(e164_digits(digits)))
+    }
+
+    /// The key of a number that comes with a country code such as `+91`. The
+    /// number may repeat the country code, then with a `+`. None when either is malformed.
+    pub fn parse_national(country_code: &str, number: &str) -> Option<Self> {
+        Some(Self(e164_digits(&international_digits(country_code, number)?)))
+    }
+
+    /// A key that was read from the database.
+    pub fn stored(key: String) -> Self {
+        Self(key)
+    }
+
+    /// The key as it is stored.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Country code and digits in one, with a `+`: how a contact's number is stored
+/// and answered. None when either part is malformed.
+pub fn with_country_code(country_code: &str, number: &str) -> Option<String> {
+    Some(format!("+{}", international_digits(country_code, number)?))
+}
+
+fn international_digits(country_code: &str, number: &str) -> Option<String> {
+    let code = compact(country_code)?;
+    let code = code.strip_prefix('+').unwrap_or(&code);
+    let number = compact(number)?;
+    let digits = match number.strip_prefix('+') {
+        Some(international) if international.starts_with(code) && international.len() > code.len() => {
+            international.to_owned()
+        }
+        Some(_) => return None,
+        None => format!("{code}{number}"),
+    };
+    (digits.len() <= 20).then_some(digits)
+}
+
+fn compact(number: &str) -> Option<String> {
+    let compact: String = number.chars().filter(|c| !matches!(c, ' ' | '-' | '(' | ')')).collect();
+    let digits = compact.strip_prefix('+').unwrap_or(&compact);
+    ((1..=20).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit())).then_some(compact)
+}
+
+fn e164_digits(digits: &str) -> String {
+    match phonenumber::parse(None, format!("+{digits}")) {
+        Ok(number) if phonenumber::is_valid(&number) => {
+            let e164 = number.format().mode(phonenumber::Mode::E164).to_string();
+            e164.trim_start_matches('+').to_owned()
+        }
+        _ => digits.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(number: &str) -> Option<String> {
+        PhoneKey::parse(number).map(|key| key.0)
+    }
+
+    #[test]
+    fn punctuation_a_trunk_zero_and_the_plus_make_no_difference() {
+        assert_eq!(key("+49 (30) 123-4567").as_deref(), Some("49301234567"));
+        assert_eq!(key("49301234567"), key("+49 30 1234567"));
+        assert_eq!(key("+49 (0)30 1234567"), key("+49 30 1234567"));
+    }
+
+    #[test]
+    fn numbers_that_exist_nowhere_are_kept_by_their_digits() {
+        assert_eq!(key("+188888888").as_deref(), Some("188888888"));
+        assert_eq!(key("+10000000000000000000").as_deref(), Some("10000000000000000000"));
+    }
+
+    #[test]
+    fn what_is_no_number_has_no_key() {
+        for text in ["", "+", "++1", "1+1", "12a", "123456789012345678901", "1\0", "１２３"] {
+            assert_eq!(key(text), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_national_number_gets_its_country_code_once() {
+        assert_eq!(with_country_code("+91", "98765 43210").as_deref(), Some("+919876543210"));
+        assert_eq!(with_country_code("+91", "+919876543210").as_deref(), Some("+919876543210"));
+        assert_eq!(with_country_code("+91", "+49301234567"), None);
+        assert_eq!(PhoneKey::parse_national("+91", "9876543210"), PhoneKey::parse("+91 98765-43210"));
+    }
+}

@@ -1,0 +1,148 @@
+//! Records: the people in a record list.
+
+use serde_json::{Map, Value};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::phone::PhoneKey;
+use super::record_list::UniqueIdentifierType;
+
+/// A record as it is stored.
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// Its id.
+    pub id: Uuid,
+    /// Its list.
+    pub record_list_id: Uuid,
+    /// What it says of the person.
+    pub person: Person,
+    /// When it was created.
+    pub created_at: OffsetDateTime,
+    /// When it last changed.
+    pub updated_at: OffsetDateTime,
+}
+
+/// What a record says of a person.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Person {
+    /// First name.
+    pub first_name: String,
+    /// Last name.
+    pub last_name: String,
+    /// At least one number, in order of preference.
+    pub phone_numbers: Vec<RecordPhone>,
+    /// A zone of the tz database.
+    pub timezone: Option<String>,
+    /// 1 to 10.
+    pub priority: Option<i16>,
+    /// The person in another system.
+    pub external: Option<ExternalReference>,
+    /// Where the other system shows the person.
+    pub external_url: Option<String>,
+    /// Whether the other system is to be told of results.
+    pub sync_external_id: bool,
+    /// Anything else, as given.
+    pub extra_data: Map<String, Value>,
+}
+
+impl Person {
+    /// What no other live record of a list of that type may share.
+    pub fn unique_key(&self, by: UniqueIdentifierType) -> Option<String> {
+        match by {
+            UniqueIdentifierType::PhoneNumber => self.phone_numbers.first().map(|phone| phone.key.as_str().to_owned()),
+            // A unit separator can be in neither part: control characters are refused.
+            UniqueIdentifierType::External => {
+                self.external.as_ref().map(|external| format!("{}\u{1f}{}", external.provider, external.id))
+            }
+            UniqueIdentifierType::Nothing => None,
+        }
+    }
+}
+
+/// One of a record's numbers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RecordPhone {
+    /// The number as given.
+    pub phone_number: String,
+    /// What kind of number it is.
+    pub phone_type: Option<String>,
+    /// The number as it is compared.
+    pub key: PhoneKey,
+}
+
+/// A person's id in another system.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ExternalReference {
+    /// The system.
+    pub provider: String,
+    /// The id there.
+    pub id: String,
+}
+
+impl ExternalReference {
+    /// The reference, when both parts have 1 to 255 characters and none of them
+    /// is a control character.
+    pub fn parse(provider: String, id: String) -> Option<Self> {
+        let is_well_formed =
+            |part: &str| (1..=255).contains(&part.chars().count()) && !part.chars().any(char::is_control);
+        (is_well_formed(&provider) && is_well_formed(&id)).then_some(Self { provider, id })
+    }
+}
+
+/// What is wrong with one record of a bulk create. The vendor's words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RecordError {
+    /// The number is not well formed.
+    PhoneNumberInvalid,
+    /// There is no number.
+    PhoneNumberMissing,
+    /// Another record of the list has the number.
+    PhoneNumberNotUnique,
+    /// The first name is too long or has control characters.
+    FirstNameInvalid,
+    /// There is no first name.
+    FirstNameMissing,
+    /// The last name is too long or has control characters.
+    LastNameInvalid,
+    /// There is no last name.
+    LastNameMissing,
+    /// No such zone in the tz database.
+    TimezoneInvalid,
+    /// Not a whole number from 1 to 10.
+    PriorityInvalid,
+    /// A list of external references needs one for each record.
+    ExternalRefMissing,
+    /// A field has the wrong type or an impossible value.
+    Other,
+}
+
+impl RecordError {
+    /// The vendor's code.
+    pub fn code(self) -> &'static str {
+        match self {
+            RecordError::PhoneNumberInvalid => "PHONE_NUMBER_INVALID",
+            RecordError::PhoneNumberMissing => "PHONE_NUMBER_MISSING",
+            RecordError::PhoneNumberNotUnique => "PHONE_NUMBER_NOT_UNIQUE",
+            RecordError::FirstNameInvalid => "FIRST_NAME_INVALID",
+            RecordError::FirstNameMissing => "FIRST_NAME_MISSING",
+            RecordError::LastNameInvalid => "LAST_NAME_INVALID",
+            RecordError::LastNameMissing => "LAST_NAME_MISSING",
+            RecordError::TimezoneInvalid => "TIMEZONE_INVALID",
+            RecordError::PriorityInvalid => "PRIORITY_INVALID",
+            RecordError::ExternalRefMissing => "EXTERNAL_REF_MISSING",
+            RecordError::Other => "OTHER",
+        }
+    }
+}
+
+/// What became of one record of a bulk create.
+#[derive(Clone, Debug)]
+pub enum CreatedRecord {
+    /// It was created.
+    Record(Box<Record>),
+    /// A live record of the list, or an earlier one of the same call, has its unique identifier.
+    KeyTaken {
+        /// The record that has it. None where it vanished in the meantime.
+        by: Option<Uuid>,
+    },
+}

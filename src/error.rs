@@ -1,0 +1,196 @@
+//! What can go wrong, free of HTTP. Each family of paths says it in its own envelope.
+
+use crate::domain::campaign::Attachments;
+use crate::domain::deletion::{Failure, Reason};
+use crate::domain::identity::Scope;
+
+/// Why a request was not done. A failed item of a bulk request is data, not an error.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The token is missing, malformed or expired.
+    #[error("no valid token")]
+    InvalidToken,
+    /// The client is unknown, did not sign the token, or names an account or
+    /// stream that is not its own. One answer for all, so that nothing can be found out.
+    #[error("unknown client, account or stream")]
+    InvalidCredentials,
+    /// The client lacks a scope.
+    #[error("the scope {} is missing", .0.name())]
+    MissingScope(Scope),
+    /// The request is malformed; nothing was done.
+    #[error("the request is invalid")]
+    Invalid(Vec<FieldError>),
+    /// A record list is full: the most it can hold.
+    #[error("a record list holds at most {limit} records")]
+    ListFull {
+        /// The most records that a list holds.
+        limit: i64,
+    },
+    /// No such thing for this caller.
+    #[error("{0} not found")]
+    NotFound(Thing),
+    /// A single deletion was refused.
+    #[error("refused: {}", .failure.reason.code())]
+    Refused {
+        /// What was not deleted.
+        thing: Thing,
+        /// Its id.
+        id: String,
+        /// Its name, where it has one.
+        name: Option<String>,
+        /// Why.
+        failure: Box<Failure>,
+    },
+    /// Another live thing has the name that must be unique.
+    #[error("the name is taken")]
+    NameTaken {
+        /// What has the name.
+        thing: Thing,
+        /// Its id.
+        id: Option<String>,
+    },
+    /// The body, or the number of its items, is over a limit.
+    #[error("{what} is limited to {limit}")]
+    TooLarge {
+        /// What is limited.
+        what: &'static str,
+        /// The most allowed.
+        limit: usize,
+    },
+    /// The body is not of a type that the operation takes.
+    #[error("unsupported content type")]
+    UnsupportedMediaType,
+    /// No operation at this path.
+    #[error("no such path")]
+    NoSuchPath,
+    /// The path has operations, but not with this method.
+    #[error("method not allowed")]
+    MethodNotAllowed {
+        /// The methods that it has.
+        allow: Vec<String>,
+    },
+    /// Other requests hold the row, or the database is out of connections.
+    #[error("busy")]
+    Busy,
+    /// The database could not be reached or refused a statement.
+    #[error("database: {0}")]
+    Database(#[from] sqlx::Error),
+    /// Something that cannot be, was.
+    #[error("internal: {0}")]
+    Internal(&'static str),
+}
+
+/// What is wrong with one field of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FieldError {
+    /// Where it is: a field of the body such as `ids[3]`, a header or a query parameter.
+    pub field: String,
+    /// What is wrong with it.
+    pub message: String,
+}
+
+/// What an error is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Thing {
+    /// A contact.
+    Contact,
+    /// A contact list.
+    ContactList,
+    /// A campaign.
+    Campaign,
+    /// A record list.
+    RecordList,
+    /// A record.
+    Record,
+}
+
+impl std::fmt::Display for Thing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Thing::Contact => "Contact",
+            Thing::ContactList => "Contact list",
+            Thing::Campaign => "Campaign",
+            Thing::RecordList => "Record List",
+            Thing::Record => "Record",
+        })
+    }
+}
+
+impl Error {
+    /// One field that is wrong.
+    pub fn invalid(field: impl Into<String>, message: impl Into<String>) -> Self {
+        Error::Invalid(vec![FieldError { field: field.into(), message: message.into() }])
+    }
+
+    /// What a failed single deletion comes to.
+    pub fn refused(thing: Thing, id: &str, name: Option<String>, failure: Failure) -> Self {
+        match failure.reason {
+            Reason::NotFound | Reason::InvalidIdentifier => Error::NotFound(thing),
+            Reason::Busy => Error::Busy,
+            _ => Error::Refused { thing, id: id.to_owned(), name, failure: Box::new(failure) },
+        }
+    }
+
+    /// The reason's word, for envelopes that carry one.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Error::InvalidToken | Error::InvalidCredentials => "UNAUTHENTICATED",
+            Error::MissingScope(_) => "MISSING_SCOPE",
+            Error::Invalid(_) => "INVALID_REQUEST",
+            Error::ListFull { .. } => "LIST_FULL",
+            Error::NotFound(_) => "NOT_FOUND",
+            Error::Refused { failure, .. } => failure.reason.code(),
+            Error::NameTaken { .. } => "NAME_TAKEN",
+            Error::TooLarge { .. } => "TOO_LARGE",
+            Error::UnsupportedMediaType => "UNSUPPORTED_MEDIA_TYPE",
+            Error::NoSuchPath => "NO_SUCH_PATH",
+            Error::MethodNotAllowed { .. } => "METHOD_NOT_ALLOWED",
+            Error::Busy => "BUSY",
+            Error::Database(_) | Error::Internal(_) => "INTERNAL",
+        }
+    }
+
+    /// The sentence for people. Says nothing of what happened inside.
+    pub fn message(&self) -> String {
+        match self {
+            Error::InvalidToken => "Invalid JWT token".to_owned(),
+            Error::InvalidCredentials => "Invalid SDK credentials".to_owned(),
+            Error::MissingScope(_) => "Permission denied. Scope is incorrect!".to_owned(),
+            Error::Invalid(fields) => {
+                fields.iter().map(|field| format!("{}: {}", field.field, field.message)).collect::<Vec<_>>().join("; ")
+            }
+            Error::ListFull { limit } => format!("A record list holds at most {limit} records"),
+            Error::NotFound(thing) => format!("{thing} not found"),
+            Error::Refused { thing, id, name, failure } => {
+                let called = name.as_deref().unwrap_or(id);
+                match failure.reason {
+                    Reason::AlreadyDeleted => format!("{thing} not found: it was deleted before"),
+                    Reason::InUse => format!("{thing} {called} is attached to {} campaigns", failure.blockers.count),
+                    Reason::Active => format!("{thing} {called} is running; stop it first"),
+                    Reason::OnHold => format!("{thing} {called} is on hold and cannot be removed for good"),
+                    other => other.message().to_owned(),
+                }
+            }
+            Error::NameTaken { thing, id } => match id {
+                Some(id) => format!("name: {thing} {id} has this name already"),
+                None => format!("name: a {} has this name already", thing.to_string().to_lowercase()),
+            },
+            Error::TooLarge { what, limit } => format!("{what}: at most {limit} allowed"),
+            Error::UnsupportedMediaType => "Content-Type: the body must be application/json in UTF-8".to_owned(),
+            Error::NoSuchPath => "There is nothing at this path".to_owned(),
+            Error::MethodNotAllowed { allow } => format!("This path takes {}", allow.join(", ")),
+            Error::Busy => "Another request is changing the same rows; try again".to_owned(),
+            Error::Database(_) | Error::Internal(_) => {
+                "Something went wrong on our side; nothing was changed".to_owned()
+            }
+        }
+    }
+
+    /// The campaigns that stand in the way, when that is why.
+    pub fn blockers(&self) -> Option<&Attachments> {
+        match self {
+            Error::Refused { failure, .. } if failure.reason == Reason::InUse => Some(&failure.blockers),
+            _ => None,
+        }
+    }
+}
