@@ -1,0 +1,235 @@
+//! What must be true of a database before the service serves from it. Read from
+//! the catalog at every start, so that a forgotten policy or a right too many
+//! stops the service and not a tenant's privacy.
+
+use sqlx::PgPool;
+
+use super::migrations;
+
+/// Tables of the migration tool, which hold nothing of any account.
+const EXEMPT_TABLES: [&str; 1] = ["_sqlx_migrations"];
+
+/// Unique indexes that are not led by the account, each with its reason: a token
+/// names a client and no account.
+const EXEMPT_INDEXES: [&str; 1] = ["clients_by_client_id"];
+
+/// Tables that hold who there is and not what they have; nothing in them is trashed.
+const IDENTITY_TABLES: [&str; 3] = ["accounts", "streams", "clients"];
+
+/// Tables that are never deleted from.
+const APPEND_ONLY_TABLES: [&str; 1] = ["ledger"];
+
+/// Policies that let the owner of the tables see all accounts' identity, and nobody else.
+const OWNER_POLICY: &str = "operator";
+
+/// Why the service refuses to serve.
+#[derive(Debug, thiserror::Error)]
+pub enum GuardError {
+    /// The database could not be asked.
+    #[error("the database does not answer: {0}")]
+    Database(#[from] sqlx::Error),
+    /// The schema is older than this version.
+    #[error("the schema is at migration {found} and this version needs {needed}: run `expunge migrate`")]
+    OldSchema {
+        /// The newest migration applied.
+        found: i64,
+        /// The newest migration known.
+        needed: i64,
+    },
+    /// Something is not as it must be.
+    #[error("the database is not safe to serve from:\n  - {}", .0.join("\n  - "))]
+    Unsafe(Vec<String>),
+}
+
+/// Checks the schema's version, the role's rights, the policies and the keys.
+///
+/// # Errors
+///
+/// Everything that is wrong, in one error.
+pub async fn check(pool: &PgPool) -> Result<(), GuardError> {
+    check_version(pool).await?;
+    let mut wrong = Vec::new();
+    wrong.extend(role_faults(pool).await?);
+    wrong.extend(table_faults(pool).await?);
+    wrong.extend(policy_faults(pool).await?);
+    wrong.extend(key_faults(pool).await?);
+    if wrong.is_empty() { Ok(()) } else { Err(GuardError::Unsafe(wrong)) }
+}
+
+/// Checks that every migration this version needs has been applied.
+///
+/// # Errors
+///
+/// [`GuardError::OldSchema`] when one is missing.
+pub async fn check_version(pool: &PgPool) -> Result<(), GuardError> {
+    let needed = migrations::newest();
+    let there: bool = sqlx::query_scalar!(r#"SELECT to_regclass('public._sqlx_migrations') IS NOT NULL AS "there!""#)
+        .fetch_one(pool)
+        .await?;
+    let found = if there {
+        sqlx::query_scalar::<_, Option<i64>>("SELECT max(version) FROM _sqlx_migrations WHERE success")
+            .fetch_one(pool)
+            .await?
+            .unwrap_or_default()
+    } else {
+        0
+    };
+    if found < needed { Err(GuardError::OldSchema { found, needed }) } else { Ok(()) }
+}
+
+async fn role_faults(pool: &PgPool) -> Result<Vec<String>, sqlx::Error> {
+    let role = sqlx::query!(
+        r#"
+        SELECT rolname::text AS "name!", rolsuper OR rolbypassrls AS "bypasses!", rolcreaterole AS "creates_roles!",
+               EXISTS (
+                   SELECT FROM pg_catalog.pg_class c
+                   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+                   WHERE n.nspname = 'public' AND c.relkind IN ('r', 'p') AND pg_has_role(r.oid, c.relowner, 'MEMBER')
+               ) AS "owns!"
+        FROM pg_catalog.pg_roles r
+        WHERE rolname = current_user
+        "#
+    )
+    .fetch_one(pool)
+    .await?;
+    let mut wrong = Vec::new();
+    let name = role.name;
+    if role.bypasses {
+        wrong.push(format!("the role {name} is a superuser or bypasses row security"));
+    }
+    if role.creates_roles {
+        wrong.push(format!("the role {name} may create roles"));
+    }
+    if role.owns {
+        wrong.push(format!("the role {name} owns tables, or is a member of the role that does"));
+    }
+    Ok(wrong)
+}
+
+async fn table_faults(pool: &PgPool) -> Result<Vec<String>, sqlx::Error> {
+    let tables = sqlx::query!(
+        r#"
+        SELECT c.relname::text AS "name!", c.relrowsecurity AND c.relforcerowsecurity AS "guarded!",
+               has_table_privilege(c.oid, 'TRUNCATE') AS "truncates!",
+               has_table_privilege(c.oid, 'TRIGGER') OR has_table_privilege(c.oid, 'REFERENCES') AS "reshapes!",
+               has_table_privilege(c.oid, 'SELECT') AS "reads!",
+               has_table_privilege(c.oid, 'UPDATE') OR has_table_privilege(c.oid, 'DELETE') AS "changes!"
+        FROM pg_catalog.pg_class c
+        JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+        WHERE n.nspname = 'public' AND c.relkind IN ('r', 'p') AND c.relname <> ALL ($1)
+        ORDER BY 1
+        "#,
+        &EXEMPT_TABLES as _,
+    )
+    .fetch_all(pool)
+    .await?;
+    let mut wrong = Vec::new();
+    for table in tables {
+        let name = table.name.as_str();
+        if !table.guarded {
+            wrong.push(format!("{name}: row security is not enabled and forced"));
+        }
+        if table.truncates || table.reshapes {
+            wrong.push(format!("{name}: the role may TRUNCATE it or hang things on it"));
+        }
+        if IDENTITY_TABLES.contains(&name) && (table.reads || table.changes) {
+            wrong.push(format!("{name}: the role may read or change it other than by sign_in()"));
+        }
+        if APPEND_ONLY_TABLES.contains(&name) && table.changes {
+            wrong.push(format!("{name}: the role may UPDATE or DELETE, and it is append-only"));
+        }
+    }
+    Ok(wrong)
+}
+
+async fn policy_faults(pool: &PgPool) -> Result<Vec<String>, sqlx::Error> {
+    // The text is what Postgres prints for the expression that the migrations give.
+    let tables = sqlx::query!(
+        r#"
+        SELECT c.relname::text AS "name!",
+               coalesce(bool_or(
+                   p.polname = 'tenant' AND p.polpermissive AND p.polcmd = '*' AND p.polroles = '{0}'
+                   AND pg_get_expr(p.polqual, p.polrelid) LIKE
+                       '(account_id = ( SELECT NULLIF(current_setting(''app.account_id''::text, true), ''''::text) AS %'
+                   AND p.polwithcheck IS NULL
+               ), false) AS "tenant!",
+               coalesce(bool_or(p.polname = 'only_trash_is_removed' AND NOT p.polpermissive AND p.polcmd = 'd'
+                   AND p.polroles = '{0}'), false) AS "line!",
+               coalesce(bool_or(
+                   p.polpermissive AND p.polname <> 'tenant'
+                   AND NOT (p.polname = $2 AND c.relname = ANY ($3) AND p.polroles = ARRAY[c.relowner])
+               ), false) AS "opened!"
+        FROM pg_catalog.pg_class c
+        JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+        LEFT JOIN pg_catalog.pg_policy p ON p.polrelid = c.oid
+        WHERE n.nspname = 'public' AND c.relkind IN ('r', 'p') AND c.relname <> ALL ($1)
+        GROUP BY c.relname
+        ORDER BY 1
+        "#,
+        &EXEMPT_TABLES as _,
+        OWNER_POLICY,
+        &IDENTITY_TABLES as _,
+    )
+    .fetch_all(pool)
+    .await?;
+    let mut wrong = Vec::new();
+    for table in tables {
+        let name = table.name.as_str();
+        if !table.tenant {
+            wrong.push(format!("{name}: the policy `tenant` is missing or altered"));
+        }
+        if table.opened {
+            wrong.push(format!("{name}: a further permissive policy opens it to other accounts"));
+        }
+        let is_trashed_from = !IDENTITY_TABLES.contains(&name) && !APPEND_ONLY_TABLES.contains(&name);
+        if is_trashed_from && !table.line {
+            wrong.push(format!("{name}: the restrictive policy `only_trash_is_removed` is missing"));
+        }
+    }
+    Ok(wrong)
+}
+
+async fn key_faults(pool: &PgPool) -> Result<Vec<String>, sqlx::Error> {
+    let indexes = sqlx::query_scalar!(
+        r#"
+        SELECT i.relname::text AS "name!"
+        FROM pg_catalog.pg_index x
+        JOIN pg_catalog.pg_class i ON i.oid = x.indexrelid
+        JOIN pg_catalog.pg_class c ON c.oid = x.indrelid
+        JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+        LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum = x.indkey[0]
+        WHERE n.nspname = 'public' AND c.relname <> ALL ($1) AND i.relname <> ALL ($2)
+          AND a.attname IS DISTINCT FROM 'account_id'
+        ORDER BY 1
+        "#,
+        &EXEMPT_TABLES as _,
+        &EXEMPT_INDEXES as _,
+    )
+    .fetch_all(pool)
+    .await?;
+    let foreign_keys = sqlx::query!(
+        r#"
+        SELECT k.conname::text AS "name!", k.confdeltype IN ('a', 'r') AS "keeps!",
+               a.attname = 'account_id' AND f.attname = 'account_id' AS "led!"
+        FROM pg_catalog.pg_constraint k
+        JOIN pg_catalog.pg_namespace n ON n.oid = k.connamespace
+        JOIN pg_catalog.pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = k.conkey[1]
+        JOIN pg_catalog.pg_attribute f ON f.attrelid = k.confrelid AND f.attnum = k.confkey[1]
+        WHERE n.nspname = 'public' AND k.contype = 'f'
+        ORDER BY 1
+        "#
+    )
+    .fetch_all(pool)
+    .await?;
+    let mut wrong: Vec<String> =
+        indexes.into_iter().map(|name| format!("{name}: the index is not led by account_id")).collect();
+    for key in foreign_keys {
+        if !key.led {
+            wrong.push(format!("{}: the foreign key is not led by account_id", key.name));
+        }
+        if !key.keeps {
+            wrong.push(format!("{}: the foreign key deletes or changes rows by itself", key.name));
+        }
+    }
+    Ok(wrong)
+}

@@ -1,0 +1,173 @@
+//! The database as the services see it: transactions that are set to an account
+//! and tried again when they lost a race. Beside it what prepares a database
+//! and what checks it.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use secrecy::{ExposeSecret, SecretString};
+use sqlx::pool::PoolConnection;
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
+use sqlx::{ConnectOptions, Connection, Postgres};
+use uuid::Uuid;
+
+use crate::domain::ids::AccountId;
+use crate::error::Error;
+
+pub mod embedded;
+pub mod guards;
+pub mod migrations;
+pub mod provision;
+
+/// The role that serves requests.
+pub const APP_ROLE: &str = "expunge_app";
+/// The role that empties the trash.
+pub const WORKER_ROLE: &str = "expunge_worker";
+
+/// How often a transaction that lost a race is tried in all.
+const TRIES: u32 = 4;
+
+/// A pool of connections as the application's role.
+#[derive(Clone)]
+pub struct Database {
+    pool: PgPool,
+    lock_timeout: String,
+}
+
+/// How many connections there are, and how long things may wait.
+#[derive(Clone, Copy, Debug)]
+pub struct PoolSettings {
+    /// The most connections.
+    pub max_connections: u32,
+    /// How long a request waits for a connection.
+    pub acquire_timeout: Duration,
+    /// How long one try waits for a lock.
+    pub lock_timeout: Duration,
+}
+
+/// Which try of a transaction this is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Try {
+    /// Another follows if this one loses a race.
+    Early,
+    /// None follows.
+    Last,
+}
+
+impl Database {
+    /// A pool that connects when it is first used.
+    pub fn new(options: PgConnectOptions, settings: PoolSettings) -> Self {
+        let pool = PgPoolOptions::new()
+            .max_connections(settings.max_connections)
+            .acquire_timeout(settings.acquire_timeout)
+            .connect_lazy_with(options);
+        Self { pool, lock_timeout: format!("{}ms", settings.lock_timeout.as_millis().max(1)) }
+    }
+
+    /// The pool itself, for what belongs to no account: health and the catalog.
+    pub fn pool(&self) -> &PgPool {
+        &self.pool
+    }
+
+    /// A connection that is set to no account.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Busy`] when none comes free in time.
+    pub async fn acquire(&self) -> Result<PoolConnection<Postgres>, Error> {
+        self.pool.acquire().await.map_err(|error| match error {
+            sqlx::Error::PoolTimedOut => Error::Busy,
+            other => Error::Database(other),
+        })
+    }
+
+    /// Runs `work` in a transaction that sees one account only. Commits when it
+    /// answers, rolls back when it fails, and runs it again when it lost a race
+    /// against another transaction: at most four times in all, with a growing,
+    /// random pause.
+    ///
+    /// # Errors
+    ///
+    /// What `work` fails with; [`Error::Busy`] when it lost every race.
+    pub async fn transaction<T>(
+        &self,
+        account: &AccountId,
+        mut work: impl AsyncFnMut(&mut PgConnection, Try) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        for tried in 1..=TRIES {
+            let which = if tried == TRIES { Try::Last } else { Try::Early };
+            match self.attempt(account, which, &mut work).await {
+                Err(Error::Database(error)) if lost_a_race(&error) => {
+                    tracing::debug!(tried, code = code(&error).as_deref(), "a transaction lost a race");
+                    if which == Try::Early {
+                        tokio::time::sleep(pause(tried)).await;
+                    }
+                }
+                done => return done,
+            }
+        }
+        Err(Error::Busy)
+    }
+
+    async fn attempt<T>(
+        &self,
+        account: &AccountId,
+        which: Try,
+        work: &mut impl AsyncFnMut(&mut PgConnection, Try) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let mut connection = self.acquire().await?;
+        let mut transaction = connection.begin().await?;
+        sqlx::query!(
+            "SELECT set_config('app.account_id', $1, true) AS account, set_config('lock_timeout', $2, true) AS lock_timeout",
+            account.as_str(),
+            self.lock_timeout,
+        )
+        .fetch_one(&mut *transaction)
+        .await?;
+        match work(&mut transaction, which).await {
+            Ok(done) => {
+                transaction.commit().await?;
+                Ok(done)
+            }
+            Err(error) => {
+                // A dropped transaction holds its locks until its connection is used again.
+                transaction.rollback().await?;
+                Err(error)
+            }
+        }
+    }
+}
+
+/// The options for a connection string, quiet in the log and with TLS where the
+/// string asks for it.
+///
+/// # Errors
+///
+/// When the string is not a Postgres URL.
+pub fn connect_options(url: &SecretString) -> Result<PgConnectOptions, sqlx::Error> {
+    Ok(quiet(PgConnectOptions::from_str(url.expose_secret())?))
+}
+
+/// The same options with a name for the server's lists and without a statement
+/// in the log: statements carry personal data.
+pub fn quiet(options: PgConnectOptions) -> PgConnectOptions {
+    options.application_name("expunge").disable_statement_logging()
+}
+
+/// The five characters that say what the database refused, if it was the database.
+pub fn code(error: &sqlx::Error) -> Option<String> {
+    error.as_database_error().and_then(|error| error.code()).map(|code| code.into_owned())
+}
+
+/// Serialization failure, deadlock, lock timeout, or a foreign key that another
+/// transaction made fail: an attachment or a list that came or went meanwhile.
+fn lost_a_race(error: &sqlx::Error) -> bool {
+    matches!(code(error).as_deref(), Some("40001" | "40P01" | "55P03" | "23503" | "23001"))
+}
+
+fn pause(tried: u32) -> Duration {
+    let most = 10_u64 << tried;
+    let random =
+        u64::from_be_bytes(Uuid::new_v4().as_bytes()[8..].try_into().expect("a UUID's second half has eight bytes"));
+    Duration::from_millis(most / 2 + random % most)
+}
