@@ -1,0 +1,104 @@
+//! Members of contact lists. A member is visible when it and its list are live.
+
+use serde_json::Value;
+use time::OffsetDateTime;
+
+use super::{Connection, Result, Stamp, Written};
+use crate::domain::contact_list::NewMember;
+use crate::domain::ids::AccountId;
+
+/// Inserts members, leaving out those whose number the list has already when it
+/// removes duplicates. Answers how many were inserted.
+pub async fn insert(
+    conn: &mut Connection,
+    account: &AccountId,
+    list: &str,
+    allow_duplicates: bool,
+    members: &[(String, NewMember)],
+    now: OffsetDateTime,
+) -> Result<u64> {
+    let ids: Vec<&str> = members.iter().map(|(id, _)| id.as_str()).collect();
+    let numbers: Vec<&str> = members.iter().map(|(_, new)| new.phone_number.as_str()).collect();
+    let keys: Vec<&str> = members.iter().map(|(_, new)| new.phone_key.as_str()).collect();
+    let details: Vec<Value> = members.iter().map(|(_, new)| Value::Object(new.details.clone())).collect();
+    let done = sqlx::query!(
+        r#"
+        INSERT INTO contact_list_members (account_id, list_id, id, phone_number, phone_key, unique_key, details,
+                                          created_at, updated_at)
+        SELECT $1, $2, new.id, new.phone_number, new.phone_key, CASE WHEN $3 THEN NULL ELSE new.phone_key END,
+               new.details, $4, $4
+        FROM unnest($5::text[], $6::text[], $7::text[], $8::json[]) WITH ORDINALITY
+             AS new (id, phone_number, phone_key, details, position)
+        ORDER BY new.phone_key, new.position
+        ON CONFLICT (account_id, list_id, unique_key) WHERE deleted_at IS NULL DO NOTHING
+        "#,
+        account.as_str(),
+        list,
+        allow_duplicates,
+        now,
+        &ids as _,
+        &numbers as _,
+        &keys as _,
+        &details as _,
+    )
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected())
+}
+
+/// Those of the lists that have a member on hold.
+pub async fn lists_with_held(conn: &mut Connection, account: &AccountId, lists: &[&str]) -> Result<Vec<String>> {
+    sqlx::query_scalar!(
+        r#"
+        SELECT DISTINCT list_id FROM contact_list_members
+        WHERE account_id = $1 AND list_id = ANY($2) AND held
+        "#,
+        account.as_str(),
+        lists as _,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// Moves all live members of the lists into the trash, locking them in order.
+pub async fn trash_of(conn: &mut Connection, account: &AccountId, lists: &[&str], stamp: &Stamp) -> Result<()> {
+    sqlx::query!(
+        r#"
+        WITH locked AS MATERIALIZED (
+            SELECT list_id, id
+            FROM contact_list_members
+            WHERE account_id = $1 AND list_id = ANY($2) AND deleted_at IS NULL
+            ORDER BY list_id, id
+            FOR UPDATE
+        )
+        UPDATE contact_list_members m
+        SET deleted_at = $3, deleted_by = $4, deletion_id = $5, updated_at = $3, version = version + 1
+        FROM locked
+        WHERE m.account_id = $1 AND m.list_id = locked.list_id AND m.id = locked.id
+        "#,
+        account.as_str(),
+        lists as _,
+        stamp.at,
+        stamp.by.as_str(),
+        stamp.deletion_id,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Removes all trashed members of the lists for good. Answers which went.
+pub async fn remove_of(conn: &mut Connection, account: &AccountId, lists: &[&str]) -> Result<Vec<Written>> {
+    sqlx::query_as!(
+        Written,
+        r#"
+        DELETE FROM contact_list_members
+        WHERE account_id = $1 AND list_id = ANY($2)
+        RETURNING id, version
+        "#,
+        account.as_str(),
+        lists as _,
+    )
+    .fetch_all(conn)
+    .await
+}

@@ -1,0 +1,91 @@
+//! SQL, one file for each family of tables. A function is one statement, made
+//! for one account; absence is `None`, and what it means is decided elsewhere.
+
+use std::fmt;
+
+use sqlx::PgConnection;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::domain::ids::UserId;
+
+pub mod campaigns;
+pub mod contact_list_members;
+pub mod contact_lists;
+pub mod contacts;
+pub mod identity;
+pub mod ledger;
+pub mod record_lists;
+pub mod records;
+
+/// What a repository answers with.
+pub type Result<T> = std::result::Result<T, sqlx::Error>;
+
+/// The connection that a statement runs on: one inside a transaction that is
+/// set to an account.
+pub type Connection = PgConnection;
+
+/// What is written on a row that goes into the trash.
+#[derive(Clone, Debug)]
+pub struct Stamp {
+    /// The deletion.
+    pub deletion_id: Uuid,
+    /// When.
+    pub at: OffsetDateTime,
+    /// Who.
+    pub by: UserId,
+}
+
+/// What to do about a row that another transaction has locked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// Wait for it, as long as the transaction's lock timeout allows.
+    Block,
+    /// Leave it out.
+    Skip,
+}
+
+/// Which rows a look-up sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Visibility {
+    /// Live ones.
+    Live,
+    /// Live and trashed ones.
+    WithTrash,
+}
+
+/// A row in the state in which it was locked.
+#[derive(Clone, Debug)]
+pub struct LockedRow {
+    /// Its id.
+    pub id: String,
+    /// Whether it is in the trash.
+    pub trashed: bool,
+    /// How often it has changed.
+    pub version: i64,
+    /// Whether it is on hold.
+    pub held: bool,
+}
+
+/// A row that was changed, with the version that it has now.
+#[derive(Clone, Debug)]
+pub struct Written {
+    /// Its id.
+    pub id: String,
+    /// Its version.
+    pub version: i64,
+}
+
+/// An error for a value in the database that the domain does not know.
+fn unknown_value(column: &'static str, value: &str) -> sqlx::Error {
+    #[derive(Debug)]
+    struct UnknownValue(usize);
+    impl fmt::Display for UnknownValue {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            // The value may be personal data; its length is enough to find it by.
+            write!(f, "a stored value of {} bytes is not one that this version knows", self.0)
+        }
+    }
+    impl std::error::Error for UnknownValue {}
+    sqlx::Error::ColumnDecode { index: column.to_owned(), source: Box::new(UnknownValue(value.len())) }
+}

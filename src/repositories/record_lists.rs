@@ -1,0 +1,107 @@
+//! Record lists.
+
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::{Connection, Result, unknown_value};
+use crate::domain::identity::Caller;
+use crate::domain::ids::AccountId;
+use crate::domain::record_list::{NewRecordList, RecordList, UniqueIdentifierType};
+
+/// Inserts a list.
+pub async fn insert(
+    conn: &mut Connection,
+    caller: &Caller,
+    id: Uuid,
+    new: &NewRecordList,
+    now: OffsetDateTime,
+) -> Result<()> {
+    sqlx::query!(
+        r#"
+        INSERT INTO record_lists (account_id, id, name, unique_identifier_type, status, created_by, created_at, updated_at)
+        VALUES ($1, $2, $3, $4, 'ACCEPTED', $5, $6, $6)
+        "#,
+        caller.account_id.as_str(),
+        id,
+        new.name,
+        new.unique_identifier_type.name(),
+        caller.user_id.as_str(),
+        now,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// A live list.
+pub async fn find(conn: &mut Connection, account: &AccountId, id: Uuid) -> Result<Option<RecordList>> {
+    let row = sqlx::query!(
+        r#"
+        SELECT l.name, l.unique_identifier_type, l.status, l.created_at, l.updated_at,
+               (
+                   SELECT count(*) FROM records r
+                   WHERE r.account_id = l.account_id AND r.record_list_id = l.id AND r.deleted_at IS NULL
+               ) AS "records_count!"
+        FROM record_lists l
+        WHERE l.account_id = $1 AND l.id = $2 AND l.deleted_at IS NULL
+        "#,
+        account.as_str(),
+        id,
+    )
+    .fetch_optional(conn)
+    .await?;
+    row.map(|row| {
+        Ok(RecordList {
+            id,
+            name: row.name,
+            unique_identifier_type: identifier_type(&row.unique_identifier_type)?,
+            status: row.status,
+            records_count: row.records_count,
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+        })
+    })
+    .transpose()
+}
+
+/// Whether there is such a live list.
+pub async fn is_live(conn: &mut Connection, account: &AccountId, id: Uuid) -> Result<bool> {
+    sqlx::query_scalar!(
+        r#"
+        SELECT EXISTS (
+            SELECT FROM record_lists WHERE account_id = $1 AND id = $2 AND deleted_at IS NULL
+        ) AS "exists!"
+        "#,
+        account.as_str(),
+        id,
+    )
+    .fetch_one(conn)
+    .await
+}
+
+/// Locks a live list against deletion while records are added to it. Answers
+/// what tells its records apart.
+pub async fn lock_to_fill(
+    conn: &mut Connection,
+    account: &AccountId,
+    id: Uuid,
+) -> Result<Option<UniqueIdentifierType>> {
+    sqlx::query_scalar!(
+        r#"
+        SELECT unique_identifier_type
+        FROM record_lists
+        WHERE account_id = $1 AND id = $2 AND deleted_at IS NULL
+        FOR KEY SHARE
+        "#,
+        account.as_str(),
+        id,
+    )
+    .fetch_optional(conn)
+    .await?
+    .map(|name| identifier_type(&name))
+    .transpose()
+}
+
+fn identifier_type(name: &str) -> Result<UniqueIdentifierType> {
+    UniqueIdentifierType::parse(name).ok_or_else(|| unknown_value("unique_identifier_type", name))
+}
