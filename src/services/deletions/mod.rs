@@ -1,0 +1,277 @@
+//! The one engine under every deletion of every family: select, lock in key
+//! order, decide, write, ledger, commit. Kinds differ in `kinds.rs` only.
+
+use std::collections::HashMap;
+
+use crate::clock::Clock;
+use crate::domain::campaign::Campaign;
+use crate::domain::contact::Contact;
+use crate::domain::contact_list::ContactList;
+use crate::domain::deletion::{self, Deletion, Found, Key, Mode, Options, Outcome, Plan, Request, RowId, Target};
+use crate::domain::identity::{Caller, Scope};
+use crate::domain::ids::{self, CampaignId, ContactId, ContactListId, StreamId};
+use crate::error::{Error, Thing};
+use crate::postgres::{Database, Try};
+use crate::repositories::ledger::{self, Action, Entry};
+use crate::repositories::{self, Connection, Stamp, Visibility, Wait, Written};
+
+mod kinds;
+
+/// Deletes things of every kind.
+#[derive(Clone)]
+pub struct Deletions {
+    database: Database,
+    clock: Clock,
+}
+
+/// What the items of a request stand for, locked.
+struct Locked {
+    matches: HashMap<Key, Vec<RowId>>,
+    found: HashMap<RowId, Found>,
+}
+
+impl Deletions {
+    pub(super) fn new(database: Database, clock: Clock) -> Self {
+        Self { database, clock }
+    }
+
+    /// Deletes many things and answers one outcome for each, in the order asked.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::MissingScope`] for a hard deletion by a client that may not;
+    /// [`Error::NotFound`] when the record list is not there. What happens to a
+    /// single item is an outcome and not an error.
+    pub async fn delete_many(&self, caller: &Caller, request: &Request) -> Result<Deletion, Error> {
+        require_mode(caller, request.options.mode)?;
+        self.database
+            .transaction(&caller.account_id, async |conn, which| {
+                let locked = lock(conn, caller, request, which).await?;
+                carry_out(conn, caller, request, &locked, self.stamp(caller)).await
+            })
+            .await
+    }
+
+    /// Deletes one contact. Answers it as the deletion leaves it.
+    ///
+    /// # Errors
+    ///
+    /// What [`Deletions::delete_many`] says of an item, as an error.
+    pub async fn delete_contact(
+        &self,
+        caller: &Caller,
+        stream: &StreamId,
+        id: &ContactId,
+        mode: Mode,
+    ) -> Result<(Deletion, Contact), Error> {
+        let request = single(Target::Contacts(stream.clone()), id.clone().into(), mode);
+        let image =
+            async |conn: &mut Connection| Ok(repositories::contacts::find(conn, &caller.account_id, stream, id).await?);
+        let (deletion, contact) = self.delete_one(caller, &request, Thing::Contact, image, |_| None).await?;
+        let contact = contact.deleted(deletion.at);
+        Ok((deletion, contact))
+    }
+
+    /// Deletes one contact list. Answers it as it was before.
+    ///
+    /// # Errors
+    ///
+    /// What [`Deletions::delete_many`] says of an item, as an error;
+    /// [`Error::Refused`] names the campaigns that hold on to the list.
+    pub async fn delete_contact_list(
+        &self,
+        caller: &Caller,
+        stream: &StreamId,
+        id: &ContactListId,
+        mode: Mode,
+    ) -> Result<(Deletion, ContactList), Error> {
+        let request = single(Target::ContactLists(stream.clone()), id.clone().into(), mode);
+        let image = async |conn: &mut Connection| {
+            Ok(repositories::contact_lists::find(conn, &caller.account_id, stream, id, Visibility::WithTrash).await?)
+        };
+        self.delete_one(caller, &request, Thing::ContactList, image, |list| Some(list.name.clone())).await
+    }
+
+    /// Deletes one campaign. Answers it as it was before.
+    ///
+    /// # Errors
+    ///
+    /// What [`Deletions::delete_many`] says of an item, as an error.
+    pub async fn delete_campaign(
+        &self,
+        caller: &Caller,
+        stream: &StreamId,
+        id: &CampaignId,
+        mode: Mode,
+    ) -> Result<(Deletion, Campaign), Error> {
+        let request = single(Target::Campaigns(stream.clone()), id.clone().into(), mode);
+        let image = async |conn: &mut Connection| {
+            Ok(repositories::campaigns::find(conn, &caller.account_id, stream, id, Visibility::WithTrash).await?)
+        };
+        self.delete_one(caller, &request, Thing::Campaign, image, |campaign| Some(campaign.name.clone())).await
+    }
+
+    async fn delete_one<T>(
+        &self,
+        caller: &Caller,
+        request: &Request,
+        thing: Thing,
+        image: impl AsyncFn(&mut Connection) -> Result<Option<T>, Error>,
+        name: impl Fn(&T) -> Option<String>,
+    ) -> Result<(Deletion, T), Error> {
+        require_mode(caller, request.options.mode)?;
+        self.database
+            .transaction(&caller.account_id, async |conn, which| {
+                let locked = lock(conn, caller, request, which).await?;
+                let image = image(conn).await?;
+                let mut deletion = carry_out(conn, caller, request, &locked, self.stamp(caller)).await?;
+                match (deletion.outcomes.pop(), image) {
+                    (Some(outcome @ Outcome::Deleted(_)), Some(image)) => {
+                        deletion.outcomes.push(outcome);
+                        Ok((deletion, image))
+                    }
+                    (Some(Outcome::Failed(failure)), image) => {
+                        let id = locked.found.keys().next().map(RowId::as_str).unwrap_or_default();
+                        Err(Error::refused(thing, id, image.as_ref().and_then(&name), failure))
+                    }
+                    _ => Err(Error::Internal("a row that was deleted could not be read before")),
+                }
+            })
+            .await
+    }
+
+    fn stamp(&self, caller: &Caller) -> Stamp {
+        let at = self.clock.now();
+        Stamp { deletion_id: ids::generate_uuid(at), at, by: caller.user_id.clone() }
+    }
+}
+
+fn single(target: Target, id: RowId, mode: Mode) -> Request {
+    Request { target, items: vec![Some(Key::Id(id))], options: Options { mode, ..Options::default() } }
+}
+
+fn require_mode(caller: &Caller, mode: Mode) -> Result<(), Error> {
+    match mode {
+        Mode::Hard if !caller.has(Scope::DeletionsHard) => Err(Error::MissingScope(Scope::DeletionsHard)),
+        Mode::Hard | Mode::Soft => Ok(()),
+    }
+}
+
+/// Finds what the items stand for and locks it. The last try waits for nobody:
+/// what is locked elsewhere is said to be busy.
+async fn lock(conn: &mut Connection, caller: &Caller, request: &Request, which: Try) -> Result<Locked, Error> {
+    let (account, target) = (&caller.account_id, &request.target);
+    kinds::require_visible(conn, account, target).await?;
+    let keys: Vec<&Key> = request.items.iter().flatten().collect();
+    let matches = kinds::matches(conn, account, target, &keys).await?;
+    let mut ids: Vec<&RowId> = matches.values().flatten().collect();
+    ids.sort();
+    ids.dedup();
+    let wait = if which == Try::Last { Wait::Skip } else { Wait::Block };
+    let locked = kinds::lock(conn, account, target, &ids, wait).await?;
+    let mut found: HashMap<RowId, Found> = locked
+        .into_iter()
+        .map(|row| {
+            let id = RowId::stored(row.id);
+            (id.clone(), Found::locked(id, row.trashed, row.version, row.held))
+        })
+        .collect();
+    if wait == Wait::Skip {
+        let skipped: Vec<&RowId> = ids.iter().copied().filter(|id| !found.contains_key(id)).collect();
+        for id in kinds::existing(conn, account, target, &skipped).await? {
+            found.insert(id.clone(), Found::busy(id));
+        }
+    }
+    // Only now, in statements of their own: what they see is newer than the lock.
+    kinds::find_obstacles(conn, account, target, request.options.mode, &mut found).await?;
+    Ok(Locked { matches, found })
+}
+
+async fn carry_out(
+    conn: &mut Connection,
+    caller: &Caller,
+    request: &Request,
+    locked: &Locked,
+    stamp: Stamp,
+) -> Result<Deletion, Error> {
+    let plan = deletion::decide(&request.items, &locked.matches, &locked.found, request.options);
+    match request.options.mode {
+        Mode::Soft => trash(conn, caller, &request.target, &plan, &stamp).await?,
+        Mode::Hard => remove(conn, caller, &request.target, &plan, &stamp).await?,
+    }
+    Ok(Deletion { id: stamp.deletion_id, at: stamp.at, outcomes: plan.outcomes })
+}
+
+async fn trash(
+    conn: &mut Connection,
+    caller: &Caller,
+    target: &Target,
+    plan: &Plan,
+    stamp: &Stamp,
+) -> Result<(), Error> {
+    let written = mark(conn, caller, target, plan, stamp).await?;
+    record(conn, caller, target.resource(), target, Action::Deleted, stamp, &written).await
+}
+
+/// Through the trash in the same transaction: the rows are marked and then
+/// removed, because the database lets only trashed rows go.
+async fn remove(
+    conn: &mut Connection,
+    caller: &Caller,
+    target: &Target,
+    plan: &Plan,
+    stamp: &Stamp,
+) -> Result<(), Error> {
+    let mut rows = mark(conn, caller, target, plan, stamp).await?;
+    rows.extend(
+        plan.trashed_before.iter().map(|(id, version)| Written { id: id.as_str().to_owned(), version: *version }),
+    );
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<&str> = rows.iter().map(|row| row.id.as_str()).collect();
+    let removed = kinds::remove(conn, &caller.account_id, target, &ids, stamp).await?;
+    // Row security leaves out in silence what it does not let go.
+    if removed.rows != rows.len() as u64 {
+        return Err(Error::Internal("fewer rows were removed than were decided"));
+    }
+    if let Some(children) = removed.children {
+        record(conn, caller, children.resource, target, Action::HardDeleted, stamp, &children.rows).await?;
+    }
+    record(conn, caller, target.resource(), target, Action::HardDeleted, stamp, &rows).await
+}
+
+async fn mark(
+    conn: &mut Connection,
+    caller: &Caller,
+    target: &Target,
+    plan: &Plan,
+    stamp: &Stamp,
+) -> Result<Vec<Written>, Error> {
+    if plan.trash.is_empty() {
+        return Ok(Vec::new());
+    }
+    let written = kinds::trash(conn, &caller.account_id, target, &plan.trash, stamp).await?;
+    if written.len() == plan.trash.len() {
+        Ok(written)
+    } else {
+        Err(Error::Internal("fewer rows were trashed than were decided"))
+    }
+}
+
+async fn record(
+    conn: &mut Connection,
+    caller: &Caller,
+    resource: &str,
+    target: &Target,
+    action: Action,
+    stamp: &Stamp,
+    rows: &[Written],
+) -> Result<(), Error> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let within = target.within();
+    let entry = Entry { deletion_id: stamp.deletion_id, resource, within: &within, action, at: stamp.at };
+    Ok(ledger::append(conn, caller, &entry, rows).await?)
+}

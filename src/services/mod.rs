@@ -1,0 +1,59 @@
+//! Use cases: one method is one use case is one transaction, opened and committed here.
+
+use std::sync::Arc;
+
+use crate::clock::Clock;
+use crate::postgres::Database;
+use crate::sealing::Sealer;
+
+pub mod campaigns;
+pub mod contact_lists;
+pub mod contacts;
+pub mod deletions;
+pub mod health;
+pub mod identity;
+pub mod operator;
+pub mod record_lists;
+pub mod tokens;
+
+use campaigns::Campaigns;
+use contact_lists::ContactLists;
+use contacts::Contacts;
+use deletions::Deletions;
+use health::Health;
+use identity::Identity;
+use record_lists::RecordLists;
+
+/// Every service that a handler may call.
+#[derive(Clone)]
+pub struct Services {
+    /// Who calls.
+    pub identity: Identity,
+    /// Contacts.
+    pub contacts: Contacts,
+    /// Contact lists.
+    pub contact_lists: ContactLists,
+    /// Campaigns.
+    pub campaigns: Campaigns,
+    /// Record lists and records.
+    pub record_lists: RecordLists,
+    /// Deletions of every kind.
+    pub deletions: Deletions,
+    /// Whether the service can serve.
+    pub health: Health,
+}
+
+impl Services {
+    /// The services over one database.
+    pub fn new(database: Database, clock: Clock, sealer: Arc<Sealer>) -> Self {
+        Self {
+            identity: Identity::new(database.clone(), clock.clone(), sealer),
+            contacts: Contacts::new(database.clone(), clock.clone()),
+            contact_lists: ContactLists::new(database.clone(), clock.clone()),
+            campaigns: Campaigns::new(database.clone(), clock.clone()),
+            record_lists: RecordLists::new(database.clone(), clock.clone()),
+            deletions: Deletions::new(database.clone(), clock),
+            health: Health::new(database),
+        }
+    }
+}
