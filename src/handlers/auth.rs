@@ -1,0 +1,150 @@
+//! Who calls. The access that a handler needs is in the type of its first
+//! argument, so that it cannot be forgotten.
+
+use std::marker::PhantomData;
+
+use actix_web::dev::Payload;
+use actix_web::http::header::AUTHORIZATION;
+use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
+use futures_util::future::LocalBoxFuture;
+
+use super::error::{Failure, Family};
+use super::params;
+use super::trace::RequestId;
+use crate::domain::identity::{Caller, Scope};
+use crate::domain::ids::StreamId;
+use crate::error::{Error, FieldError};
+use crate::services::Services;
+use crate::services::identity::Credentials;
+
+/// What an operation asks of its caller.
+pub trait Access: 'static {
+    /// The family whose envelope refuses.
+    type Family: Family;
+    /// The scope that the client must have.
+    const SCOPE: Scope;
+    /// The headers that must name the account and the stream.
+    const REQUIRED: &'static [Named];
+}
+
+/// What a request must name beside its token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Named {
+    /// `accountId`, in a header or the query.
+    Account,
+    /// `iid`, in a header.
+    Stream,
+}
+
+/// A caller that has been signed in, has the scope and named what it must.
+pub struct Authorized<A> {
+    /// Who calls.
+    pub caller: Caller,
+    stream: Option<StreamId>,
+    query: String,
+    access: PhantomData<A>,
+}
+
+impl<A: Access> Authorized<A> {
+    /// The stream that the path names; one of the caller's account.
+    pub fn stream(&self) -> &StreamId {
+        self.stream.as_ref().expect("every path of this family names its stream")
+    }
+
+    /// The query's parameters.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] that names the parameter.
+    pub fn params<T: serde::de::DeserializeOwned>(&self) -> Result<T, Error> {
+        params::parse(&self.query)
+    }
+}
+
+impl<A: Access> FromRequest for Authorized<A> {
+    type Error = Failure<A::Family>;
+    type Future = LocalBoxFuture<'static, Result<Self, Self::Error>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let request = request.clone();
+        Box::pin(async move { authorize(&request).await.map_err(Failure::from) })
+    }
+}
+
+async fn authorize<A: Access>(request: &HttpRequest) -> Result<Authorized<A>, Error> {
+    let services = request.app_data::<web::Data<Services>>().ok_or(Error::Internal("the services are not set up"))?;
+    let token = token(request)?;
+    let header_account = header(request, "accountId")?;
+    let query_account = params::first(request.query_string(), "accountId");
+    let account = header_account.or(query_account.as_deref());
+    let path_stream = request.match_info().get("streamId");
+    let header_stream = header(request, "iid")?;
+    let request_id = request.extensions().get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default();
+    let credentials = Credentials {
+        token,
+        account,
+        streams: path_stream.into_iter().chain(header_stream).collect(),
+        request_id: &request_id,
+    };
+    let caller = services.identity.sign_in(&credentials).await?;
+    if !caller.has(A::SCOPE) {
+        return Err(Error::MissingScope(A::SCOPE));
+    }
+    let mut wrong = Vec::new();
+    for named in A::REQUIRED {
+        let (field, there) = match named {
+            Named::Account => ("accountId", account.is_some()),
+            Named::Stream => ("iid", header_stream.is_some()),
+        };
+        if !there {
+            wrong.push(FieldError { field: field.to_owned(), message: "the header is required".to_owned() });
+        }
+    }
+    if header_account.zip(query_account.as_deref()).is_some_and(|(header, query)| header != query) {
+        wrong.push(FieldError {
+            field: "accountId".to_owned(),
+            message: "the header and the query name two accounts".to_owned(),
+        });
+    }
+    if header_stream.zip(path_stream).is_some_and(|(header, path)| header != path) {
+        wrong.push(FieldError {
+            field: "iid".to_owned(),
+            message: "the header and the path name two streams".to_owned(),
+        });
+    }
+    if !wrong.is_empty() {
+        return Err(Error::Invalid(wrong));
+    }
+    tracing::Span::current().record("account_id", caller.account_id.as_str());
+    tracing::Span::current().record("client_id", caller.client_id.as_str());
+    Ok(Authorized {
+        stream: path_stream.and_then(StreamId::parse),
+        query: request.query_string().to_owned(),
+        caller,
+        access: PhantomData,
+    })
+}
+
+/// The token of either header: `auth` has it bare, `Authorization` after `Bearer`.
+fn token(request: &HttpRequest) -> Result<&str, Error> {
+    let auth = request.headers().get("auth").map(|value| value.to_str().unwrap_or_default().trim());
+    let bearer = request.headers().get(AUTHORIZATION).map(|value| {
+        let (scheme, token) = value.to_str().unwrap_or_default().split_once(' ').unwrap_or_default();
+        if scheme.eq_ignore_ascii_case("Bearer") { token.trim() } else { "" }
+    });
+    match (auth, bearer) {
+        (Some(auth), Some(bearer)) if auth != bearer => {
+            Err(Error::invalid("auth", "the headers auth and Authorization carry two different tokens"))
+        }
+        (Some(token), _) | (None, Some(token)) => Ok(token),
+        (None, None) => Err(Error::InvalidToken),
+    }
+}
+
+fn header<'a>(request: &'a HttpRequest, name: &str) -> Result<Option<&'a str>, Error> {
+    match request.headers().get(name) {
+        None => Ok(None),
+        // What is not even ASCII is no id, and so nobody's.
+        Some(value) => value.to_str().map(|value| Some(value.trim())).map_err(|_| Error::InvalidCredentials),
+    }
+}

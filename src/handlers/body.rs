@@ -1,0 +1,188 @@
+//! Request bodies. They are read by the handler, after the caller has been
+//! signed in, and never by an extractor that runs beside that.
+
+use std::future::{Ready, ready};
+
+use actix_web::dev::Payload;
+use actix_web::http::header::CONTENT_TYPE;
+use actix_web::{FromRequest, HttpRequest};
+use futures_util::StreamExt;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::error::Error;
+use crate::json;
+
+/// The longest JSON body, in bytes.
+pub const MAX_LENGTH: usize = 1024 * 1024;
+
+/// How much of a body that is too long is read and thrown away, so that the
+/// caller gets to read why it was refused.
+const MAX_DRAINED: usize = 64 * 1024 * 1024;
+
+/// A body that has not been read yet.
+pub struct Body {
+    content_type: Option<String>,
+    payload: Payload,
+}
+
+impl FromRequest for Body {
+    type Error = actix_web::Error;
+    type Future = Ready<Result<Self, Self::Error>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let content_type =
+            request.headers().get(CONTENT_TYPE).map(|value| value.to_str().unwrap_or_default().to_owned());
+        ready(Ok(Self { content_type, payload: payload.take() }))
+    }
+}
+
+impl Body {
+    /// The body as a JSON value.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnsupportedMediaType`], [`Error::TooLarge`], and [`Error::Invalid`]
+    /// for what is missing, not JSON, or names a key twice.
+    pub async fn value(mut self) -> Result<Value, Error> {
+        let bytes = self.bytes().await?;
+        if bytes.is_empty() {
+            return Err(Error::invalid("body", "a JSON body is required"));
+        }
+        if !self.content_type.as_deref().is_some_and(is_json) {
+            return Err(Error::UnsupportedMediaType);
+        }
+        json::parse(&bytes).map_err(|message| Error::invalid("body", message))
+    }
+
+    /// The body as a `T`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Body::value`], and [`Error::Invalid`] that names the field that is wrong.
+    pub async fn json<T: DeserializeOwned>(self) -> Result<T, Error> {
+        typed(self.value().await?, "")
+    }
+
+    /// Nothing: the operation takes no body. An empty one passes with any
+    /// content type, and so does an empty object.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] when there is something in it.
+    pub async fn none(mut self) -> Result<(), Error> {
+        let bytes = self.bytes().await?;
+        let text = bytes.trim_ascii();
+        if text.is_empty() || json::parse(text).is_ok_and(|value| value == Value::Object(serde_json::Map::new())) {
+            Ok(())
+        } else {
+            Err(Error::invalid("body", "this operation takes no body"))
+        }
+    }
+
+    async fn bytes(&mut self) -> Result<Vec<u8>, Error> {
+        let mut bytes = Vec::new();
+        let mut length = 0;
+        while let Some(chunk) = self.payload.next().await {
+            let chunk = chunk.map_err(|_| Error::invalid("body", "the body ended before it was complete"))?;
+            length += chunk.len();
+            if length > MAX_DRAINED {
+                break;
+            }
+            if length <= MAX_LENGTH {
+                bytes.extend_from_slice(&chunk);
+            } else {
+                bytes = Vec::new();
+            }
+        }
+        if length > MAX_LENGTH { Err(Error::TooLarge { what: "body, in bytes", limit: MAX_LENGTH }) } else { Ok(bytes) }
+    }
+}
+
+/// A value as a `T`. `at` is where the value stands in the body, such as `[3]`.
+///
+/// # Errors
+///
+/// [`Error::Invalid`] that names the field that is wrong.
+pub fn typed<T: DeserializeOwned>(value: Value, at: &str) -> Result<T, Error> {
+    serde_path_to_error::deserialize(value).map_err(|error| {
+        let path = error.path().to_string();
+        let field = match (at, path.as_str()) {
+            ("", "." | "?") => "body".to_owned(),
+            ("", path) => path.to_owned(),
+            (at, "." | "?") => at.to_owned(),
+            (at, path) => format!("{at}.{path}"),
+        };
+        // The library says sequence and map where JSON says array and object.
+        let mut message = error.into_inner().to_string();
+        for (theirs, ours) in [
+            ("invalid type: sequence,", "invalid type: array,"),
+            ("invalid type: map,", "invalid type: object,"),
+            ("expected a sequence", "expected an array"),
+            ("expected a map", "expected an object"),
+        ] {
+            message = message.replace(theirs, ours);
+        }
+        Error::invalid(field, message)
+    })
+}
+
+/// Text that can be stored: no longer than `most` characters and without control characters.
+///
+/// # Errors
+///
+/// [`Error::Invalid`] that names the field.
+pub fn text(field: &str, text: &str, most: usize) -> Result<(), Error> {
+    if text.chars().count() > most {
+        return Err(Error::invalid(field, format!("at most {most} characters")));
+    }
+    if text.chars().any(char::is_control) {
+        return Err(Error::invalid(field, "control characters are not allowed"));
+    }
+    Ok(())
+}
+
+/// Text that can be stored and says something.
+///
+/// # Errors
+///
+/// [`Error::Invalid`] that names the field.
+pub fn required_text(field: &str, value: &str, most: usize) -> Result<(), Error> {
+    if value.trim().is_empty() {
+        return Err(Error::invalid(field, "must not be empty"));
+    }
+    text(field, value, most)
+}
+
+/// A value that is kept as given. Postgres cannot store a NUL character.
+///
+/// # Errors
+///
+/// [`Error::Invalid`] that names the place of the NUL.
+pub fn storable(field: &str, value: &Value) -> Result<(), Error> {
+    match value {
+        Value::String(text) if text.contains('\0') => Err(Error::invalid(field, "a NUL character cannot be stored")),
+        Value::Array(items) => {
+            items.iter().enumerate().try_for_each(|(index, item)| storable(&format!("{field}[{index}]"), item))
+        }
+        Value::Object(entries) => entries.iter().try_for_each(|(key, value)| {
+            if key.contains('\0') {
+                return Err(Error::invalid(field, "a NUL character cannot be stored"));
+            }
+            storable(&format!("{field}.{key}"), value)
+        }),
+        _ => Ok(()),
+    }
+}
+
+fn is_json(content_type: &str) -> bool {
+    let mut parts = content_type.split(';').map(str::trim);
+    let kind = parts.next().unwrap_or_default();
+    let is_utf8 = parts.all(|parameter| match parameter.split_once('=') {
+        Some((name, charset)) if name.trim().eq_ignore_ascii_case("charset") => {
+            charset.trim().trim_matches('"').eq_ignore_ascii_case("utf-8")
+        }
+        _ => true,
+    });
+    is_utf8 && ["application/json", "application/hal+json"].iter().any(|json| kind.eq_ignore_ascii_case(json))
+}

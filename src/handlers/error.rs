@@ -1,0 +1,196 @@
+//! Errors on the wire. What each error's status is stands in one table; how it
+//! is said differs by family.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
+use serde::Serialize;
+use serde_json::json;
+
+use super::openapi::Document;
+use super::{campaigns, contacts, json_text, record_lists};
+use crate::domain::deletion::Reason;
+use crate::error::Error;
+
+/// A family of paths, in what it says when something is wrong.
+pub trait Family: 'static {
+    /// The content type of its errors.
+    const CONTENT_TYPE: &'static str;
+
+    /// The error in the family's envelope.
+    fn envelope(error: &Error) -> serde_json::Value;
+}
+
+/// An error on its way out through a family's envelope.
+pub struct Failure<F> {
+    error: Error,
+    family: PhantomData<fn() -> F>,
+}
+
+impl<F> From<Error> for Failure<F> {
+    fn from(error: Error) -> Self {
+        Self { error, family: PhantomData }
+    }
+}
+
+impl<F> fmt::Debug for Failure<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(f)
+    }
+}
+
+impl<F> fmt::Display for Failure<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(f)
+    }
+}
+
+impl<F: Family> ResponseError for Failure<F> {
+    fn status_code(&self) -> StatusCode {
+        status(&self.error)
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        respond::<F>(&self.error)
+    }
+}
+
+/// The status of an error, the same in every family.
+pub fn status(error: &Error) -> StatusCode {
+    match error {
+        Error::InvalidToken | Error::InvalidCredentials => StatusCode::UNAUTHORIZED,
+        Error::MissingScope(_) => StatusCode::FORBIDDEN,
+        Error::Invalid(_) | Error::ListFull { .. } => StatusCode::BAD_REQUEST,
+        Error::NotFound(_) | Error::NoSuchPath => StatusCode::NOT_FOUND,
+        Error::Refused { failure, .. } => match failure.reason {
+            Reason::NotFound | Reason::AlreadyDeleted | Reason::InvalidIdentifier => StatusCode::NOT_FOUND,
+            Reason::Busy => StatusCode::SERVICE_UNAVAILABLE,
+            Reason::DuplicateInRequest
+            | Reason::InUse
+            | Reason::OnHold
+            | Reason::Ambiguous
+            | Reason::Active
+            | Reason::RolledBack => StatusCode::CONFLICT,
+        },
+        Error::NameTaken { .. } => StatusCode::CONFLICT,
+        Error::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+        Error::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        Error::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
+        Error::Busy => StatusCode::SERVICE_UNAVAILABLE,
+        Error::Database(_) | Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+/// Paths of no family: problem details after RFC 9457.
+pub struct Native;
+
+impl Family for Native {
+    const CONTENT_TYPE: &'static str = "application/problem+json";
+
+    fn envelope(error: &Error) -> serde_json::Value {
+        let status = status(error);
+        json!({
+            "type": "about:blank",
+            "title": status.canonical_reason(),
+            "status": status.as_u16(),
+            "detail": error.message(),
+            "reason": error.reason(),
+        })
+    }
+}
+
+/// Answers a path that has no operation, or not with this method, in the
+/// envelope of the family that the path belongs to.
+pub async fn no_such_operation(request: HttpRequest, document: web::Data<Document>) -> HttpResponse {
+    let allow = document.methods_at(request.path());
+    let error = if allow.is_empty() { Error::NoSuchPath } else { Error::MethodNotAllowed { allow } };
+    match document_family(request.path()) {
+        FamilyName::Contacts => respond::<contacts::ContactsFamily>(&error),
+        FamilyName::Campaigns => respond::<campaigns::CampaignsFamily>(&error),
+        FamilyName::RecordLists => respond::<record_lists::RecordListsFamily>(&error),
+        FamilyName::Native => respond::<Native>(&error),
+    }
+}
+
+enum FamilyName {
+    Contacts,
+    Campaigns,
+    RecordLists,
+    Native,
+}
+
+fn document_family(path: &str) -> FamilyName {
+    let mut segments = path.split('/').skip(1);
+    match segments.next() {
+        Some("agentassist") if path.split('/').any(|segment| segment == "campaign") => FamilyName::Campaigns,
+        Some("agentassist") => FamilyName::Contacts,
+        Some("campaign" | "api") => FamilyName::Campaigns,
+        Some("record-lists" | "campaigns") => FamilyName::RecordLists,
+        _ => FamilyName::Native,
+    }
+}
+
+fn respond<F: Family>(error: &Error) -> HttpResponse {
+    log(error);
+    let mut response = HttpResponse::build(status(error));
+    match error {
+        Error::MethodNotAllowed { allow } => {
+            response.insert_header((ALLOW, allow.join(", ")));
+        }
+        Error::Busy => {
+            response.insert_header((RETRY_AFTER, "1"));
+        }
+        Error::InvalidToken | Error::InvalidCredentials => {
+            response.insert_header((WWW_AUTHENTICATE, "Bearer"));
+        }
+        _ => {}
+    }
+    response.insert_header((CONTENT_TYPE, F::CONTENT_TYPE)).body(json_text(&F::envelope(error)))
+}
+
+/// Failures of ours are logged here and nowhere else. A database error's text
+/// can quote a row, so only its code and the names it gives are.
+fn log(error: &Error) {
+    match error {
+        Error::Database(sqlx::Error::Database(database)) => tracing::error!(
+            code = database.code().as_deref(),
+            table = database.table(),
+            constraint = database.constraint(),
+            "the database refused a statement"
+        ),
+        Error::Database(other) => tracing::error!(error = %other, "the database could not be used"),
+        Error::Internal(what) => tracing::error!(what, "something that cannot be, was"),
+        _ => {}
+    }
+}
+
+/// One error of the agentassist families.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct ErrorItem {
+    /// What is wrong, for people; it starts with the name of the field that is wrong.
+    pub msg: String,
+    /// 4002 where the caller's identity or scope is at fault, else the status.
+    pub code: u16,
+    /// The same in one word, for programs.
+    pub reason: &'static str,
+}
+
+impl ErrorItem {
+    /// The items for an error: one for each field that is wrong, else one in all.
+    pub fn of(error: &Error) -> Vec<Self> {
+        let code = match error {
+            Error::InvalidToken | Error::InvalidCredentials | Error::MissingScope(_) => 4002,
+            _ => status(error).as_u16(),
+        };
+        let item = |msg: String| Self { msg, code, reason: error.reason() };
+        match error {
+            Error::Invalid(fields) => {
+                fields.iter().map(|field| item(format!("{}: {}", field.field, field.message))).collect()
+            }
+            _ => vec![item(error.message())],
+        }
+    }
+}

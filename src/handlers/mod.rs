@@ -1,0 +1,89 @@
+//! HTTP in and out, one folder or file for each family of paths. A handler
+//! extracts, calls one service method and maps what it answers.
+
+use serde::Serialize;
+use time::OffsetDateTime;
+use time::format_description::well_known::Iso8601;
+use time::format_description::well_known::iso8601::{Config, EncodedConfig, TimePrecision};
+use utoipa_actix_web::scope::scope;
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use crate::domain::deletion::Deletion;
+use actix_web::HttpResponseBuilder;
+
+pub mod auth;
+pub mod body;
+pub mod campaigns;
+pub mod contacts;
+pub mod error;
+pub mod health;
+pub mod openapi;
+pub mod params;
+pub mod record_lists;
+pub mod trace;
+
+/// What handlers need to know of how the service was set up.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where callers find the service, without a slash at the end: the start of every link.
+    pub public_url: String,
+    /// The most items that a bulk deletion of records takes, 100 to 200.
+    pub record_bulk_limit: usize,
+}
+
+/// Every operation, at its paths.
+pub fn configure(config: &mut ServiceConfig) {
+    config
+        .service(health::livez)
+        .service(health::readyz)
+        .service(
+            scope("/agentassist/api/v1/public/{streamId}")
+                .configure(contacts::configure)
+                .configure(campaigns::configure),
+        )
+        .service(scope("/campaign/api/v2/public/{streamId}").configure(campaigns::configure))
+        .service(scope("/campaign/api/v1/public/{streamId}").service(campaigns::campaigns::trigger_campaign))
+        .service(scope("/api/1.1/public/{streamId}").service(campaigns::contact_lists::add_contacts))
+        .service(scope("/record-lists").configure(record_lists::configure));
+}
+
+const MILLISECONDS: EncodedConfig =
+    Config::DEFAULT.set_time_precision(TimePrecision::Second { decimal_digits: std::num::NonZeroU8::new(3) }).encode();
+
+/// A time as every family answers it: ISO 8601, UTC, three decimals, `Z`.
+fn timestamp(at: OffsetDateTime) -> String {
+    at.to_offset(time::UtcOffset::UTC)
+        .format(&Iso8601::<MILLISECONDS>)
+        .expect("a year from the database has four digits")
+}
+
+/// Names the deletion in the answer's header.
+fn with_deletion_id<'a>(builder: &'a mut HttpResponseBuilder, deletion: &Deletion) -> &'a mut HttpResponseBuilder {
+    builder.insert_header(("Deletion-Id", deletion.id.to_string()))
+}
+
+/// How many pages `total` things make.
+fn pages(total: i64, size: i64) -> i64 {
+    total.div_euclid(size) + i64::from(total.rem_euclid(size) > 0)
+}
+
+/// A JSON text, for answers that have a content type of their own.
+fn json_text(body: &impl Serialize) -> String {
+    serde_json::to_string(body).expect("answers have text keys and no failing parts")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_have_three_decimals_and_a_z() {
+        let at = OffsetDateTime::UNIX_EPOCH + time::Duration::milliseconds(1_767_936_039_370);
+        assert_eq!(timestamp(at), "2026-01-09T05:20:39.370Z");
+    }
+
+    #[test]
+    fn a_started_page_counts() {
+        assert_eq!([pages(0, 10), pages(1, 10), pages(10, 10), pages(11, 10)], [0, 1, 1, 2]);
+    }
+}

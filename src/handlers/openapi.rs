@@ -1,0 +1,165 @@
+//! The OpenAPI document: generated from the handlers, served, and shown as a page.
+
+use actix_web::dev::ResourceDef;
+use actix_web::http::header::CONTENT_TYPE;
+use actix_web::{HttpResponse, get, web};
+use utoipa::openapi::path::{Operation, PathItem};
+use utoipa::openapi::security::{
+    ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
+};
+use utoipa::openapi::tag::TagBuilder;
+use utoipa::openapi::{ContactBuilder, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, ServerBuilder};
+use utoipa_actix_web::AppExt;
+use utoipa_swagger_ui::{Config, SwaggerUi};
+
+use super::configure;
+
+/// The document, and the paths and methods in it.
+#[derive(Clone)]
+pub struct Document {
+    text: web::Bytes,
+    routes: Vec<(ResourceDef, Vec<&'static str>)>,
+}
+
+impl Document {
+    /// Generates the document.
+    ///
+    /// # Panics
+    ///
+    /// When a handler's description cannot be written as JSON, which a test would have found.
+    pub fn generate() -> Self {
+        let document = document();
+        let text = document.to_pretty_json().expect("descriptions are plain JSON");
+        let routes = document
+            .paths
+            .paths
+            .iter()
+            .map(|(path, item)| {
+                let methods = operations(item).into_iter().filter(|(_, operation)| operation.is_some());
+                (ResourceDef::new(path.as_str()), methods.map(|(method, _)| method).collect())
+            })
+            .collect();
+        Self { text: web::Bytes::from(text + "\n"), routes }
+    }
+
+    /// The document as it is served and kept in `openapi/openapi.json`.
+    pub fn text(&self) -> &[u8] {
+        &self.text
+    }
+
+    /// The methods that a path takes; none when there is nothing at the path.
+    pub fn methods_at(&self, path: &str) -> Vec<String> {
+        let mut methods: Vec<String> = self
+            .routes
+            .iter()
+            .filter(|(pattern, _)| pattern.is_match(path))
+            .flat_map(|(_, methods)| methods.iter().map(|method| (*method).to_owned()))
+            .collect();
+        methods.sort();
+        methods.dedup();
+        methods
+    }
+}
+
+/// The document itself, at `/openapi.json`.
+#[get("/openapi.json")]
+pub async fn serve_document(document: web::Data<Document>) -> HttpResponse {
+    HttpResponse::Ok().insert_header((CONTENT_TYPE, "application/json")).body(document.text.clone())
+}
+
+/// The way to the page for those who leave out its slash.
+#[get("/docs")]
+pub async fn redirect_to_page() -> HttpResponse {
+    HttpResponse::PermanentRedirect().insert_header(("Location", "/docs/")).finish()
+}
+
+/// The page to read and try the document at, at `/docs/`. Its assets are inside the binary.
+pub fn page() -> SwaggerUi {
+    let config = Config::from("/openapi.json")
+        .validator_url("none")
+        .display_request_duration(true)
+        .try_it_out_enabled(true)
+        .persist_authorization(true)
+        .default_models_expand_depth(0)
+        .filter(true);
+    SwaggerUi::new("/docs/{_:.*}").config(config)
+}
+
+fn document() -> OpenApi {
+    let (_, mut document) =
+        actix_web::App::new().into_utoipa_app().openapi(frame()).configure(configure).split_for_parts();
+    for (path, item) in &mut document.paths.paths {
+        // The second base path has the operations of the first, and an operation's id must be unique.
+        if path.starts_with("/campaign/api/v2/") {
+            for operation in operations_mut(item).into_iter().flatten() {
+                operation.operation_id = operation.operation_id.take().map(|id| id + "_v2");
+            }
+        }
+    }
+    document
+}
+
+fn frame() -> OpenApi {
+    let client_token = "A client token: HS256, signed with the client's secret, with the claims `appId` (the client's id) \
+                        and `exp` (at most an hour away, unless the client may use tokens that do not expire).";
+    let mut frame = OpenApiBuilder::new()
+        .info(
+            InfoBuilder::new()
+                .title("Expunge")
+                .version(env!("CARGO_PKG_VERSION"))
+                .description(Some(include_str!("openapi.md")))
+                .license(Some(
+                    LicenseBuilder::new().name("MIT OR Apache-2.0").identifier(Some("MIT OR Apache-2.0")).build(),
+                ))
+                .contact(Some(ContactBuilder::new().name(Some("The operator of this service")).build()))
+                .build(),
+        )
+        .servers(Some([ServerBuilder::new().url("/").build()]))
+        .tags(Some([
+            TagBuilder::new().name("contacts").description(Some("People an agent can call.")).build(),
+            TagBuilder::new()
+                .name("campaigns")
+                .description(Some("Campaigns, and the contact lists they call."))
+                .build(),
+            TagBuilder::new().name("record lists").description(Some("What a dialer works through.")).build(),
+            TagBuilder::new().name("health").description(Some("Probes for operators.")).build(),
+        ]))
+        .security(Some([
+            SecurityRequirement::new("auth", [] as [&str; 0]),
+            SecurityRequirement::new("bearer", [] as [&str; 0]),
+        ]))
+        .build();
+    let components = frame.components.get_or_insert_default();
+    components.add_security_scheme(
+        "auth",
+        SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::with_description(
+            "auth",
+            &format!("{client_token} Bare, without `Bearer`."),
+        ))),
+    );
+    components.add_security_scheme(
+        "bearer",
+        SecurityScheme::Http(
+            HttpBuilder::new()
+                .scheme(HttpAuthScheme::Bearer)
+                .bearer_format("JWT")
+                .description(Some(client_token))
+                .build(),
+        ),
+    );
+    frame
+}
+
+fn operations(item: &PathItem) -> [(&'static str, Option<&Operation>); 5] {
+    [
+        ("GET", item.get.as_ref()),
+        ("POST", item.post.as_ref()),
+        ("PUT", item.put.as_ref()),
+        ("PATCH", item.patch.as_ref()),
+        ("DELETE", item.delete.as_ref()),
+    ]
+}
+
+fn operations_mut(item: &mut PathItem) -> [Option<&mut Operation>; 5] {
+    [item.get.as_mut(), item.post.as_mut(), item.put.as_mut(), item.patch.as_mut(), item.delete.as_mut()]
+}

@@ -1,0 +1,96 @@
+//! Query parameters.
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use crate::domain::deletion::{Atomicity, Mode, OnMultiple, Options};
+use crate::error::Error;
+
+/// Reads the query into `T`. What `T` does not know is refused if `T` says so.
+///
+/// # Errors
+///
+/// [`Error::Invalid`] that names the parameter.
+pub fn parse<T: DeserializeOwned>(query: &str) -> Result<T, Error> {
+    let pairs = serde_urlencoded::Deserializer::new(form_urlencoded::parse(query.as_bytes()));
+    serde_path_to_error::deserialize(pairs).map_err(|error| {
+        let field = error.path().to_string();
+        let field = if field == "." || field == "?" { "query".to_owned() } else { field };
+        Error::invalid(field, error.into_inner().to_string())
+    })
+}
+
+/// The value of a parameter, if the query has it.
+pub fn first(query: &str, name: &str) -> Option<String> {
+    form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+}
+
+/// `mode`, on every deletion.
+#[derive(Clone, Copy, Debug, Default, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ModeParam {
+    /// Into the trash.
+    #[default]
+    Soft,
+    /// Gone for good.
+    Hard,
+}
+
+impl From<ModeParam> for Mode {
+    fn from(mode: ModeParam) -> Self {
+        match mode {
+            ModeParam::Soft => Mode::Soft,
+            ModeParam::Hard => Mode::Hard,
+        }
+    }
+}
+
+/// `on_multiple`, on deletions by number or reference.
+#[derive(Clone, Copy, Debug, Default, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum OnMultipleParam {
+    /// Delete all that match.
+    #[default]
+    All,
+    /// Delete none of them.
+    Fail,
+}
+
+/// The options of a deletion that the three parameters spell.
+pub fn options(mode: ModeParam, atomic: bool, on_multiple: OnMultipleParam) -> Options {
+    Options {
+        mode: mode.into(),
+        atomicity: if atomic { Atomicity::Atomic } else { Atomicity::EachAlone },
+        on_multiple: match on_multiple {
+            OnMultipleParam::All => OnMultiple::All,
+            OnMultipleParam::Fail => OnMultiple::Fail,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Params {
+        #[serde(default)]
+        mode: ModeParam,
+        #[serde(default)]
+        atomic: bool,
+    }
+
+    fn complaint(query: &str) -> String {
+        parse::<Params>(query).expect_err("the query is refused").message()
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        assert!(matches!(parse::<Params>("mode=hard&atomic=true"), Ok(Params { mode: ModeParam::Hard, atomic: true })));
+        assert!(complaint("atomc=true").contains("atomc"));
+        assert!(complaint("mode=harder").starts_with("mode: "), "{}", complaint("mode=harder"));
+        assert!(complaint("atomic=1").starts_with("atomic: "));
+        assert!(complaint("atomic=true&atomic=false").contains("atomic"));
+    }
+}

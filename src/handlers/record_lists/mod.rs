@@ -1,0 +1,183 @@
+//! The record lists family: snake_case, HAL, errors with a code and fields.
+
+use actix_web::http::header::{ACCEPT, CONTENT_TYPE};
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
+use serde::Serialize;
+use serde_json::{Value, json};
+use utoipa_actix_web::service_config::ServiceConfig;
+use uuid::Uuid;
+
+use super::auth::{Access, Named};
+use super::error::{self, Family};
+use super::json_text;
+use crate::domain::deletion::Reason;
+use crate::domain::identity::Scope;
+use crate::domain::ids;
+use crate::error::{Error, Thing};
+
+pub mod bulk_delete;
+pub mod lists;
+pub mod records;
+
+/// The record lists family.
+pub struct RecordListsFamily;
+
+impl Family for RecordListsFamily {
+    const CONTENT_TYPE: &'static str = "application/json";
+
+    fn envelope(error: &Error) -> Value {
+        let fields: Vec<Value> = match error {
+            Error::Invalid(fields) => {
+                fields.iter().map(|field| json!({ "name": field.field, "description": field.message })).collect()
+            }
+            _ => Vec::new(),
+        };
+        let (code, message) = code(error);
+        json!({ "code": code, "message": message, "description": error.message(), "fields": fields })
+    }
+}
+
+/// The vendor's code and sentence for an error. Where the vendor has none, the
+/// code of a bad request stands for whatever the caller can mend.
+fn code(error: &Error) -> (&'static str, &'static str) {
+    match error {
+        Error::InvalidToken | Error::InvalidCredentials => ("0530901", "Missing or invalid authentication token."),
+        Error::MissingScope(_) => ("0530902", "Insufficient scopes for the requested operation."),
+        Error::NotFound(Thing::RecordList) => ("0530910", "Record List not found."),
+        Error::NotFound(_) => ("0530920", "Record not found."),
+        Error::Refused { failure, .. } if failure.reason == Reason::AlreadyDeleted => ("0530920", "Record not found."),
+        Error::Refused { .. } | Error::NameTaken { .. } => {
+            ("0530907", "Record List is in a state where the operation is not possible.")
+        }
+        Error::ListFull { .. } => ("0530911", "Record List is full."),
+        Error::Busy => ("0530999", "Try again."),
+        Error::Database(_) | Error::Internal(_) => ("0530999", "Internal error."),
+        _ if error::status(error).is_client_error() => ("0530900", "Bad request."),
+        _ => ("0530999", "Internal error."),
+    }
+}
+
+/// What every operation of the family asks of its caller.
+pub struct RecordListsAccess;
+
+impl Access for RecordListsAccess {
+    type Family = RecordListsFamily;
+    const SCOPE: Scope = Scope::RecordListsManage;
+    const REQUIRED: &'static [Named] = &[];
+}
+
+/// The family's operations. A literal path comes before the one that takes an id.
+pub fn configure(config: &mut ServiceConfig) {
+    config
+        .service(lists::create_record_list)
+        .service(lists::get_record_list)
+        .service(records::bulk_create_records)
+        .service(bulk_delete::bulk_delete_records)
+        .service(records::list_records)
+        .service(records::get_record);
+}
+
+/// A body in the content type that the caller accepts: HAL, or plain JSON when
+/// that is named and HAL is not.
+fn hal(request: &HttpRequest, mut response: HttpResponseBuilder, body: &impl Serialize) -> HttpResponse {
+    let accept = request.headers().get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+    let plain = accept.contains("application/json") && !accept.contains("application/hal+json");
+    let content_type = if plain { "application/json" } else { "application/hal+json" };
+    response.insert_header((CONTENT_TYPE, content_type)).body(json_text(body))
+}
+
+/// A link.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+struct Link {
+    /// Where to.
+    href: String,
+}
+
+/// Links, built on the configured public URL.
+struct Links<'a>(&'a str);
+
+impl Links<'_> {
+    fn list(&self, list: Uuid) -> Link {
+        Link { href: format!("{}/record-lists/{list}", self.0) }
+    }
+
+    fn records(&self, list: Uuid) -> Link {
+        Link { href: format!("{}/record-lists/{list}/records", self.0) }
+    }
+
+    fn record(&self, list: Uuid, record: &str) -> Link {
+        Link { href: format!("{}/record-lists/{list}/records/{record}", self.0) }
+    }
+
+    fn records_page(&self, list: Uuid, page: i64, per_page: i64) -> Link {
+        Link { href: format!("{}/record-lists/{list}/records?page={page}&per_page={per_page}", self.0) }
+    }
+}
+
+fn record_list_id(text: &str) -> Result<Uuid, Error> {
+    ids::parse_uuid(text).ok_or(Error::NotFound(Thing::RecordList))
+}
+
+/// The family's error envelope.
+#[derive(Serialize, utoipa::ToSchema)]
+struct RecordListsError {
+    /// The vendor's code.
+    code: &'static str,
+    /// The vendor's sentence.
+    message: &'static str,
+    /// What is wrong, for people.
+    description: String,
+    /// The fields that are wrong; always there.
+    fields: Vec<FieldBody>,
+}
+
+/// A field that is wrong.
+#[derive(Serialize, utoipa::ToSchema)]
+struct FieldBody {
+    /// Where it is, such as `[3].id`.
+    name: String,
+    /// What is wrong with it.
+    description: String,
+}
+
+/// What any operation of the family can answer.
+#[derive(utoipa::IntoResponses)]
+#[expect(dead_code, reason = "read by the document's generator alone")]
+enum RecordListsErrors {
+    /// Malformed: a field or parameter is missing, unknown or wrong. Nothing was changed.
+    #[response(status = 400, example = json!({"code": "0530900", "message": "Bad request.", "description": "[1].id: invalid type: integer `7`, expected a string", "fields": [{"name": "[1].id", "description": "invalid type: integer `7`, expected a string"}]}))]
+    Invalid(RecordListsError),
+    /// No valid token.
+    #[response(status = 401, example = json!({"code": "0530901", "message": "Missing or invalid authentication token.", "description": "Invalid JWT token", "fields": []}))]
+    Unauthenticated(RecordListsError),
+    /// The client lacks the scope.
+    #[response(status = 403, example = json!({"code": "0530902", "message": "Insufficient scopes for the requested operation.", "description": "Permission denied. Scope is incorrect!", "fields": []}))]
+    Forbidden(RecordListsError),
+    /// The path does not take this method; the header Allow names those it takes.
+    #[response(status = 405, example = json!({"code": "0530900", "message": "Bad request.", "description": "This path takes GET", "fields": []}))]
+    MethodNotAllowed(RecordListsError),
+    /// The body is over 1 MiB.
+    #[response(status = 413, example = json!({"code": "0530900", "message": "Bad request.", "description": "body, in bytes: at most 1048576 allowed", "fields": []}))]
+    TooLarge(RecordListsError),
+    /// The body is not JSON by its Content-Type.
+    #[response(status = 415, example = json!({"code": "0530900", "message": "Bad request.", "description": "Content-Type: the body must be application/json in UTF-8", "fields": []}))]
+    UnsupportedMediaType(RecordListsError),
+    /// Something went wrong on our side; nothing was changed.
+    #[response(status = 500, example = json!({"code": "0530999", "message": "Internal error.", "description": "Something went wrong on our side; nothing was changed", "fields": []}))]
+    Internal(RecordListsError),
+    /// Others hold the same rows for too long; Retry-After says when to try again.
+    #[response(status = 503, example = json!({"code": "0530999", "message": "Try again.", "description": "Another request is changing the same rows; try again", "fields": []}))]
+    Busy(RecordListsError),
+}
+
+#[derive(utoipa::IntoResponses)]
+/// No such record list (0530910): unknown, of another account, malformed, or deleted before.
+#[response(status = 404, example = json!({"code": "0530910", "message": "Record List not found.", "description": "Record List not found", "fields": []}))]
+#[expect(dead_code, reason = "read by the document's generator alone")]
+struct RecordListNotFound(RecordListsError);
+
+#[derive(utoipa::IntoResponses)]
+/// No such record (0530920), or no such record list (0530910).
+#[response(status = 404, example = json!({"code": "0530920", "message": "Record not found.", "description": "Record not found", "fields": []}))]
+#[expect(dead_code, reason = "read by the document's generator alone")]
+struct RecordNotFound(RecordListsError);

@@ -1,0 +1,73 @@
+//! A span, an id and one log line for each request. Neither names, numbers,
+//! tokens nor bodies are logged: of the path, only its pattern is.
+
+use std::time::Instant;
+
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::middleware::Next;
+use actix_web::{Error, HttpMessage};
+use tracing::Instrument;
+use uuid::Uuid;
+
+/// The request's id, as it is answered and logged.
+#[derive(Clone, Debug)]
+pub struct RequestId(pub String);
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
+
+/// Gives the request an id, the caller's where it sent one, and logs what came of it.
+///
+/// # Errors
+///
+/// What the rest of the application fails with.
+pub async fn trace<B: MessageBody + 'static>(
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<B>, Error> {
+    let id = request
+        .headers()
+        .get(REQUEST_ID)
+        .and_then(|value| value.to_str().ok())
+        .filter(|id| is_well_formed(id))
+        .map_or_else(|| Uuid::now_v7().to_string(), str::to_owned);
+    let span = tracing::info_span!(
+        "request",
+        request_id = %id,
+        method = %request.method(),
+        account_id = tracing::field::Empty,
+        client_id = tracing::field::Empty,
+    );
+    let header = HeaderValue::from_str(&id);
+    request.extensions_mut().insert(RequestId(id));
+    let started = Instant::now();
+    async move {
+        let mut response = next.call(request).await?;
+        if let Ok(header) = header {
+            response.headers_mut().insert(REQUEST_ID, header);
+        }
+        let route = response.request().match_pattern().unwrap_or_default();
+        let deletion_id = response.headers().get("Deletion-Id").and_then(|id| id.to_str().ok()).map(str::to_owned);
+        let status = response.status().as_u16();
+        let duration_ms = started.elapsed().as_secs_f64() * 1e3;
+        if is_probe(&route) {
+            tracing::debug!(route, status, duration_ms, "answered");
+        } else {
+            tracing::info!(route, status, duration_ms, deletion_id, "answered");
+        }
+        Ok(response)
+    }
+    .instrument(span)
+    .await
+}
+
+/// An id of the caller's is kept when it can do no harm in a log or a table.
+fn is_well_formed(id: &str) -> bool {
+    (1..=128).contains(&id.len())
+        && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
+}
+
+fn is_probe(route: &str) -> bool {
+    matches!(route, "/livez" | "/readyz")
+}
