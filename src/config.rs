@@ -1,0 +1,263 @@
+//! The command line and the environment. `--help` is the manual.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+use secrecy::SecretString;
+
+use crate::domain::identity::Scope;
+use crate::domain::ids::{AccountId, ClientId};
+use crate::postgres::PoolSettings;
+use crate::telemetry::LogFormat;
+
+/// The deletion service of a contact-center platform.
+#[derive(Debug, Parser)]
+#[command(name = "expunge", version, about, max_term_width = 100)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What the program does.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Try it: a private Postgres, a demo and the service, in one process.
+    Dev(DevArgs),
+    /// Serve.
+    Serve(ServeArgs),
+    /// Bring a database to this version's schema.
+    Migrate(OwnerArgs),
+    /// Manage accounts.
+    #[command(subcommand)]
+    Account(AccountCommand),
+    /// Manage the streams (apps) of an account.
+    #[command(subcommand)]
+    Stream(StreamCommand),
+    /// Manage the clients of an account.
+    #[command(subcommand)]
+    Client(ClientCommand),
+    /// Print the OpenAPI document.
+    Openapi,
+}
+
+/// How to try it.
+#[derive(Debug, Args)]
+pub struct DevArgs {
+    /// Where the database, the secrets and demo.json are kept.
+    #[arg(long, default_value = ".expunge")]
+    pub data_dir: PathBuf,
+    /// Start over: delete what is in the data directory first.
+    #[arg(long)]
+    pub fresh: bool,
+    /// The address to serve on; port 0 takes a free one.
+    #[arg(long, env = "EXPUNGE_LISTEN", default_value = "127.0.0.1:8080")]
+    pub listen: SocketAddr,
+    /// How the log is written.
+    #[arg(long, env = "EXPUNGE_LOG_FORMAT", default_value = "text")]
+    pub log_format: LogFormat,
+    /// What the service may use.
+    #[command(flatten)]
+    pub limits: LimitArgs,
+}
+
+/// How to serve.
+#[derive(Debug, Args)]
+pub struct ServeArgs {
+    /// The database, as the role expunge_app: postgres://expunge_app:…@host/database?sslmode=verify-full
+    #[arg(long, env = "EXPUNGE_DATABASE_URL", hide_env_values = true)]
+    pub database_url: SecretString,
+    /// The key that client secrets are sealed with: 32 bytes in base64 or hexadecimal.
+    #[arg(long, env = "EXPUNGE_SECRET_KEY", hide_env_values = true)]
+    pub secret_key: SecretString,
+    /// The address to serve on.
+    #[arg(long, env = "EXPUNGE_LISTEN", default_value = "127.0.0.1:8080")]
+    pub listen: SocketAddr,
+    /// Where callers find the service, for the links in answers. Without it, the address.
+    #[arg(long, env = "EXPUNGE_PUBLIC_URL")]
+    pub public_url: Option<String>,
+    /// How the log is written.
+    #[arg(long, env = "EXPUNGE_LOG_FORMAT", default_value = "json")]
+    pub log_format: LogFormat,
+    /// Bring the database to this version's schema first, as the owner.
+    #[arg(long, env = "EXPUNGE_MIGRATE", requires = "owner_database_url")]
+    pub migrate: bool,
+    /// The database as the role that owns the tables, for --migrate.
+    #[arg(long, env = "EXPUNGE_OWNER_DATABASE_URL", hide_env_values = true)]
+    pub owner_database_url: Option<SecretString>,
+    /// What the service may use.
+    #[command(flatten)]
+    pub limits: LimitArgs,
+}
+
+/// What the service may use.
+#[derive(Clone, Debug, Args)]
+pub struct LimitArgs {
+    /// The most connections to the database.
+    #[arg(long, env = "EXPUNGE_MAX_CONNECTIONS", default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_connections: u32,
+    /// How long a request waits for a connection, in milliseconds.
+    #[arg(long, env = "EXPUNGE_ACQUIRE_TIMEOUT_MS", default_value_t = 10_000)]
+    pub acquire_timeout_ms: u64,
+    /// How long one try waits for rows that others have locked, in milliseconds; there are four tries.
+    #[arg(long, env = "EXPUNGE_LOCK_TIMEOUT_MS", default_value_t = 2_000)]
+    pub lock_timeout_ms: u64,
+    /// The most items that a bulk deletion of records takes.
+    #[arg(long, env = "EXPUNGE_RECORD_BULK_LIMIT", default_value_t = 100, value_parser = clap::value_parser!(u16).range(100..=200))]
+    pub record_bulk_limit: u16,
+    /// The threads that serve. Without it, one for each core.
+    #[arg(long, env = "EXPUNGE_THREADS", value_parser = clap::value_parser!(u16).range(1..))]
+    pub threads: Option<u16>,
+    /// How long requests that are under way may take when the service stops, in seconds.
+    #[arg(long, env = "EXPUNGE_SHUTDOWN_TIMEOUT", default_value_t = 20)]
+    pub shutdown_timeout: u64,
+}
+
+impl LimitArgs {
+    /// The part that is the database's.
+    pub fn pool(&self) -> PoolSettings {
+        PoolSettings {
+            max_connections: self.max_connections,
+            acquire_timeout: Duration::from_millis(self.acquire_timeout_ms),
+            lock_timeout: Duration::from_millis(self.lock_timeout_ms),
+        }
+    }
+}
+
+/// The database as its owner sees it.
+#[derive(Debug, Args)]
+pub struct OwnerArgs {
+    /// The database as the role that owns, or will own, the tables, and may create roles.
+    #[arg(long, env = "EXPUNGE_OWNER_DATABASE_URL", hide_env_values = true)]
+    pub owner_database_url: SecretString,
+    /// A password to set on the role expunge_app.
+    #[arg(long, env = "EXPUNGE_APP_PASSWORD", hide_env_values = true)]
+    pub app_password: Option<SecretString>,
+    /// A password to set on the role expunge_worker.
+    #[arg(long, env = "EXPUNGE_WORKER_PASSWORD", hide_env_values = true)]
+    pub worker_password: Option<SecretString>,
+}
+
+/// The database and the key, for those who manage identity.
+#[derive(Debug, Args)]
+pub struct OperatorArgs {
+    /// The database as the role that owns the tables.
+    #[arg(long, env = "EXPUNGE_OWNER_DATABASE_URL", hide_env_values = true)]
+    pub owner_database_url: SecretString,
+    /// The key that client secrets are sealed with: the one that the service has.
+    #[arg(long, env = "EXPUNGE_SECRET_KEY", hide_env_values = true)]
+    pub secret_key: SecretString,
+}
+
+/// Accounts.
+#[derive(Debug, Subcommand)]
+pub enum AccountCommand {
+    /// Create an account, and print its id.
+    Create {
+        /// What to call it.
+        #[arg(long)]
+        name: String,
+        /// The database and the key.
+        #[command(flatten)]
+        operator: OperatorArgs,
+    },
+    /// Print every account.
+    List {
+        /// The database and the key.
+        #[command(flatten)]
+        operator: OperatorArgs,
+    },
+}
+
+/// Streams.
+#[derive(Debug, Subcommand)]
+pub enum StreamCommand {
+    /// Create a stream of an account, and print its id.
+    Create {
+        /// The account.
+        #[arg(long, value_parser = account_id)]
+        account: AccountId,
+        /// What to call it.
+        #[arg(long)]
+        name: String,
+        /// The database and the key.
+        #[command(flatten)]
+        operator: OperatorArgs,
+    },
+    /// Print an account's streams.
+    List {
+        /// The account.
+        #[arg(long, value_parser = account_id)]
+        account: AccountId,
+        /// The database and the key.
+        #[command(flatten)]
+        operator: OperatorArgs,
+    },
+}
+
+/// Clients.
+#[derive(Debug, Subcommand)]
+pub enum ClientCommand {
+    /// Create a client of an account, and print its id and its secret. The secret is shown once.
+    Create {
+        /// The account.
+        #[arg(long, value_parser = account_id)]
+        account: AccountId,
+        /// What to call it.
+        #[arg(long)]
+        name: String,
+        /// A scope; may be given more than once.
+        #[arg(long = "scope", required = true, value_delimiter = ',', value_parser = scope)]
+        scopes: Vec<Scope>,
+        /// Accept tokens that have no `exp` and so never expire. Without it, `exp` must be at most an hour away.
+        #[arg(long)]
+        allow_tokens_without_expiry: bool,
+        /// The database and the key.
+        #[command(flatten)]
+        operator: OperatorArgs,
+    },
+    /// Print an account's clients, without their secrets.
+    List {
+        /// The account.
+        #[arg(long, value_parser = account_id)]
+        account: AccountId,
+        /// The database and the key.
+        #[command(flatten)]
+        operator: OperatorArgs,
+    },
+    /// Give a client a new secret, and print it. The old one stops working at once.
+    Rotate {
+        /// The client.
+        #[arg(long, value_parser = client_id)]
+        client: ClientId,
+        /// The database and the key.
+        #[command(flatten)]
+        operator: OperatorArgs,
+    },
+    /// Revoke a client: its tokens stop working at once, for good.
+    Revoke {
+        /// The client.
+        #[arg(long, value_parser = client_id)]
+        client: ClientId,
+        /// The database and the key.
+        #[command(flatten)]
+        operator: OperatorArgs,
+    },
+}
+
+fn account_id(text: &str) -> Result<AccountId, String> {
+    AccountId::parse(text).ok_or_else(|| "an account's id is 24 lower-case hexadecimal digits".to_owned())
+}
+
+fn client_id(text: &str) -> Result<ClientId, String> {
+    ClientId::parse(text).ok_or_else(|| "a client's id is cs- and a UUID".to_owned())
+}
+
+fn scope(text: &str) -> Result<Scope, String> {
+    Scope::parse(text).ok_or_else(|| {
+        let names: Vec<&str> = Scope::ALL.into_iter().map(Scope::name).collect();
+        format!("the scopes are {}", names.join(", "))
+    })
+}

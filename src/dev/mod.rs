@@ -1,0 +1,149 @@
+//! `dev`: `serve` with a private Postgres and a demo, on a fresh machine.
+
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use secrecy::{ExposeSecret, SecretString};
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{Connection, PgConnection};
+
+use crate::app::{self, Parts};
+use crate::clock::Clock;
+use crate::config::DevArgs;
+use crate::handlers::Settings;
+use crate::postgres::embedded::{self, Durability, EmbeddedPostgres};
+use crate::postgres::migrations::{self, RolePasswords};
+use crate::postgres::{APP_ROLE, provision, quiet};
+use crate::sealing::{self, Sealer};
+use crate::services::operator::Operator;
+use crate::telemetry;
+
+mod demo;
+
+use demo::Demo;
+
+const DATABASE: &str = "expunge";
+
+/// How often the tokens in `demo.json` are made anew; they live for an hour.
+const TOKEN_RENEWAL: Duration = Duration::from_secs(30 * 60);
+
+/// Starts everything, and stops all of it at Ctrl-C.
+///
+/// # Errors
+///
+/// What keeps it from starting, with a way out.
+pub async fn run(args: DevArgs) -> anyhow::Result<()> {
+    telemetry::init(args.log_format, "info,sqlx=warn");
+    let data_dir = prepare(&args.data_dir, args.fresh).await?;
+    let (listener, address) = app::bind(args.listen)?;
+    let cluster = data_dir.clone();
+    let postgres =
+        tokio::task::spawn_blocking(move || EmbeddedPostgres::start(&cluster, Durability::Kept, &[])).await??;
+    let served = serve(&args, &data_dir, &postgres, listener, &format!("http://{address}")).await;
+    tokio::task::spawn_blocking(move || postgres.stop()).await??;
+    served
+}
+
+async fn serve(
+    args: &DevArgs,
+    data_dir: &Path,
+    postgres: &EmbeddedPostgres,
+    listener: std::net::TcpListener,
+    base_url: &str,
+) -> anyhow::Result<()> {
+    let server = quiet(PgConnectOptions::new_without_pgpass().socket(postgres.socket_dir()).port(embedded::PORT));
+    provision::create_database(&server.clone().username(postgres.superuser()), DATABASE).await?;
+    let owner = server.clone().username(provision::OWNER_ROLE).database(DATABASE);
+    let mut connection = PgConnection::connect_with(&owner).await?;
+    migrations::migrate(&mut connection, &RolePasswords::default()).await?;
+
+    let sealer = Arc::new(Sealer::new(&secret_key(data_dir)?)?);
+    let clock = Clock::system();
+    let parts = Parts {
+        database: server.username(APP_ROLE).database(DATABASE),
+        pool: args.limits.pool(),
+        sealer: sealer.clone(),
+        clock: clock.clone(),
+        settings: Settings { public_url: base_url.to_owned(), record_bulk_limit: args.limits.record_bulk_limit.into() },
+        threads: args.limits.threads.map(usize::from),
+        shutdown_timeout: args.limits.shutdown_timeout,
+    };
+    let services = app::services(&parts).await?;
+
+    let file = data_dir.join("demo.json");
+    let mut demo = match fs::read(&file) {
+        Ok(text) => serde_json::from_slice(&text)
+            .with_context(|| format!("{} is damaged; --fresh starts over", file.display()))?,
+        Err(_) => demo::load(&mut Operator::new(connection, clock.clone(), sealer), &services, &clock).await?,
+    };
+    renew(&file, &mut demo, base_url, &clock)?;
+    let application = app::build(parts, services, listener)?;
+    println!("{}", demo.greeting(&file));
+    tokio::spawn(keep_renewing(file, demo, base_url.to_owned(), clock));
+    Ok(application.run().await?)
+}
+
+async fn prepare(data_dir: &Path, fresh: bool) -> anyhow::Result<PathBuf> {
+    if fresh && data_dir.exists() {
+        let dir = data_dir.to_owned();
+        tokio::task::spawn_blocking(move || embedded::remove(&dir)).await??;
+        for file in ["demo.json", "secret.key"] {
+            match fs::remove_file(data_dir.join(file)) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+                _ => {}
+            }
+        }
+    }
+    fs::create_dir_all(data_dir)
+        .with_context(|| format!("the data directory {} cannot be made", data_dir.display()))?;
+    // Root's database runs under another account, which must be able to pass through here; the secrets are for us alone.
+    if nix::unistd::geteuid().is_root() {
+        fs::set_permissions(data_dir, fs::Permissions::from_mode(0o711))?;
+    }
+    Ok(fs::canonicalize(data_dir)?)
+}
+
+/// The key that the demo's secrets are sealed with, made at the first start.
+fn secret_key(data_dir: &Path) -> anyhow::Result<SecretString> {
+    let file = data_dir.join("secret.key");
+    match fs::read_to_string(&file) {
+        Ok(key) => Ok(SecretString::from(key)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let key = sealing::generate_key()?;
+            write_private(&file, key.expose_secret().as_bytes())?;
+            Ok(key)
+        }
+        Err(error) => Err(error).with_context(|| format!("{} cannot be read", file.display())),
+    }
+}
+
+fn renew(file: &Path, demo: &mut Demo, base_url: &str, clock: &Clock) -> anyhow::Result<()> {
+    demo.renew(base_url, clock.now())?;
+    write_private(file, &serde_json::to_vec_pretty(demo)?)
+}
+
+async fn keep_renewing(file: PathBuf, mut demo: Demo, base_url: String, clock: Clock) {
+    let mut renewals = tokio::time::interval(TOKEN_RENEWAL);
+    renewals.tick().await;
+    loop {
+        renewals.tick().await;
+        if let Err(error) = renew(&file, &mut demo, &base_url, &clock) {
+            tracing::warn!(%error, "the tokens in demo.json could not be renewed");
+        }
+    }
+}
+
+/// Writes a file that only we can read, whole or not at all.
+fn write_private(file: &Path, content: &[u8]) -> anyhow::Result<()> {
+    let beside = file.with_extension("new");
+    let mut new = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
+    new.write_all(content)?;
+    new.sync_all()?;
+    fs::rename(&beside, file)?;
+    Ok(())
+}

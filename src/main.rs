@@ -1,0 +1,85 @@
+//! The subcommands, and nothing else.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context;
+use clap::Parser;
+use expunge::app::{self, Parts};
+use expunge::clock::Clock;
+use expunge::config::{Cli, Command, OwnerArgs, ServeArgs};
+use expunge::handlers::Settings;
+use expunge::handlers::openapi::Document;
+use expunge::postgres::migrations::{self, RolePasswords};
+use expunge::sealing::Sealer;
+use expunge::{dev, operator, postgres, telemetry};
+use secrecy::SecretString;
+use sqlx::{Connection, PgConnection};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run(Cli::parse().command).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("expunge: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Dev(args) => dev::run(args).await,
+        Command::Serve(args) => serve(args).await,
+        Command::Migrate(args) => migrate(&args).await,
+        Command::Account(command) => operator::account(command).await,
+        Command::Stream(command) => operator::stream(command).await,
+        Command::Client(command) => operator::client(command).await,
+        Command::Openapi => {
+            print!("{}", String::from_utf8_lossy(Document::generate().text()));
+            Ok(())
+        }
+    }
+}
+
+async fn serve(args: ServeArgs) -> anyhow::Result<()> {
+    telemetry::init(args.log_format, "info");
+    if let (true, Some(url)) = (args.migrate, &args.owner_database_url) {
+        apply_migrations(url, &RolePasswords::default()).await?;
+    }
+    let (listener, address) = app::bind(args.listen)?;
+    let public_url = args.public_url.unwrap_or_else(|| format!("http://{address}"));
+    let parts = Parts {
+        database: postgres::connect_options(&args.database_url).context("EXPUNGE_DATABASE_URL")?,
+        pool: args.limits.pool(),
+        sealer: Arc::new(Sealer::new(&args.secret_key)?),
+        clock: Clock::system(),
+        settings: Settings {
+            public_url: public_url.trim_end_matches('/').to_owned(),
+            record_bulk_limit: args.limits.record_bulk_limit.into(),
+        },
+        threads: args.limits.threads.map(usize::from),
+        shutdown_timeout: args.limits.shutdown_timeout,
+    };
+    let services = app::services(&parts).await?;
+    let application = app::build(parts, services, listener)?;
+    tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "serving");
+    Ok(application.run().await?)
+}
+
+async fn migrate(args: &OwnerArgs) -> anyhow::Result<()> {
+    let passwords = RolePasswords { app: args.app_password.clone(), worker: args.worker_password.clone() };
+    apply_migrations(&args.owner_database_url, &passwords).await?;
+    println!("the schema is at migration {}", migrations::newest());
+    Ok(())
+}
+
+async fn apply_migrations(url: &SecretString, passwords: &RolePasswords) -> anyhow::Result<()> {
+    let options = postgres::connect_options(url).context("EXPUNGE_OWNER_DATABASE_URL")?;
+    let mut connection = PgConnection::connect_with(&options).await.context("the database cannot be reached")?;
+    migrations::migrate(&mut connection, passwords).await.context("the migrations could not be applied")?;
+    Ok(connection.close().await?)
+}
