@@ -1,0 +1,5 @@
+//! The whole application over HTTP, on a real Postgres, a database for each test.
+
+mod support;
+
+mod contacts;

@@ -1,0 +1,257 @@
+//! The whole application over HTTP, on a database of its own.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use expunge::app::{self, Parts};
+use expunge::clock::Clock;
+use expunge::domain::identity::{Scope, TokenExpiry};
+use expunge::domain::ids::{AccountId, ClientId, StreamId};
+use expunge::handlers::Settings;
+use expunge::postgres::PoolSettings;
+use expunge::sealing::{self, Sealer};
+use expunge::services::operator::Operator;
+use expunge::services::tokens;
+use reqwest::Method;
+use secrecy::SecretString;
+use serde_json::{Value, json};
+use sqlx::Connection;
+use sqlx::postgres::{PgConnection, PgPool, PgPoolOptions};
+use std::time::Duration;
+
+use super::http::{Answer, Request};
+use super::postgres::Database;
+
+/// The application, two accounts, and a way behind its back.
+pub struct TestApp {
+    /// Where it serves.
+    pub base_url: String,
+    /// An account with every right.
+    pub account: Account,
+    /// Another, whose things are none of the first one's business.
+    pub other: Account,
+    /// The database.
+    pub database: Database,
+    /// The database as a role that sees everything.
+    pub admin: PgPool,
+    /// The key that secrets are sealed with.
+    pub secret_key: SecretString,
+    /// What its clock tells.
+    pub clock: Clock,
+    http: reqwest::Client,
+}
+
+/// An account with a stream, and a client with a token.
+#[derive(Clone, Debug)]
+pub struct Account {
+    pub id: String,
+    pub stream: String,
+    pub client: ClientId,
+    pub secret: SecretString,
+    pub token: String,
+}
+
+impl TestApp {
+    /// Starts the application on a fresh database.
+    pub async fn start() -> Self {
+        Self::start_at(Clock::system()).await
+    }
+
+    /// Starts the application with a clock of the test's.
+    pub async fn start_at(clock: Clock) -> Self {
+        let database = Database::create().await;
+        let admin = PgPoolOptions::new().max_connections(80).connect_lazy_with(database.superuser());
+        let secret_key = sealing::generate_key().expect("the system has randomness");
+        let sealer = Arc::new(Sealer::new(&secret_key).expect("a generated key is a key"));
+        let connection = PgConnection::connect_with(&database.owner()).await.expect("the owner may connect");
+        let mut operator = Operator::new(connection, clock.clone(), sealer.clone());
+        let account = Account::create(&mut operator, &clock).await;
+        let other = Account::create(&mut operator, &clock).await;
+
+        let (listener, address) = app::bind(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a port is free");
+        let base_url = format!("http://{address}");
+        let parts = Parts {
+            database: database.app(),
+            pool: PoolSettings {
+                max_connections: 16,
+                acquire_timeout: Duration::from_secs(30),
+                lock_timeout: Duration::from_secs(2),
+            },
+            sealer,
+            clock: clock.clone(),
+            settings: Settings { public_url: base_url.clone(), record_bulk_limit: 100 },
+            threads: Some(2),
+            shutdown_timeout: 1,
+        };
+        let services = app::services(&parts).await.unwrap_or_else(|error| panic!("{error}"));
+        let application = app::build(parts, services, listener).expect("the listener can be used");
+        tokio::spawn(application.server);
+        let http = reqwest::Client::builder().no_proxy().build().expect("a client can be built");
+        Self { base_url, account, other, database, admin, secret_key, clock, http }
+    }
+
+    /// A request without any identity.
+    pub fn anonymous(&self, method: Method, path: &str) -> Request {
+        Request::new(&self.http, method, &format!("{}{path}", self.base_url))
+    }
+
+    /// A request of an account's client, naming account and stream as every family wants it.
+    pub fn request_as(&self, account: &Account, method: Method, path: &str) -> Request {
+        self.anonymous(method, path)
+            .header("auth", &account.token)
+            .header("accountId", &account.id)
+            .header("iid", &account.stream)
+    }
+
+    /// A request of the first account's client.
+    pub fn request(&self, method: Method, path: &str) -> Request {
+        self.request_as(&self.account, method, path)
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        self.request(Method::GET, path).send().await
+    }
+
+    pub async fn post(&self, path: &str, body: &Value) -> Answer {
+        self.request(Method::POST, path).json(body).send().await
+    }
+
+    pub async fn delete(&self, path: &str) -> Answer {
+        self.request(Method::DELETE, path).send().await
+    }
+
+    pub async fn delete_with(&self, path: &str, body: &Value) -> Answer {
+        self.request(Method::DELETE, path).json(body).send().await
+    }
+
+    /// As an operator, for what has no path.
+    pub async fn operator(&self) -> Operator {
+        let connection = PgConnection::connect_with(&self.database.owner()).await.expect("the owner may connect");
+        let sealer = Sealer::new(&self.secret_key).expect("a generated key is a key");
+        Operator::new(connection, self.clock.clone(), Arc::new(sealer))
+    }
+
+    /// The first account again, with a client that has these scopes only.
+    pub async fn with_scopes(&self, scopes: &[Scope]) -> Account {
+        let id = AccountId::parse(&self.account.id).expect("an account's id");
+        let mut operator = self.operator().await;
+        let new =
+            operator.create_client(&id, "limited", scopes, TokenExpiry::Strict).await.expect("a client is created");
+        let token = tokens::sign(&new.client_id, &new.secret, self.clock.now()).expect("a token is signed");
+        Account { client: new.client_id, secret: new.secret, token, ..self.account.clone() }
+    }
+
+    /// Creates contacts with numbers from `first` on. Answers their ids.
+    pub async fn contacts(&self, first: u64, count: u64) -> Vec<String> {
+        self.contacts_as(&self.account, first, count).await
+    }
+
+    /// Creates contacts of an account.
+    pub async fn contacts_as(&self, account: &Account, first: u64, count: u64) -> Vec<String> {
+        let new: Vec<Value> = (first..first + count)
+            .map(|number| {
+                json!({
+                    "firstName": "john", "lastName": format!("doe{number}"), "salutation": "mr",
+                    "cellPhone": {"extension": "+", "phoneNumber": number.to_string(), "countryCode": "+91"}
+                })
+            })
+            .collect();
+        let answer = self.request_as(account, Method::POST, &account.contacts_path()).json(&json!(new)).send().await;
+        let created = answer.expect(200);
+        let ids = created.as_array().expect("an array").iter();
+        ids.map(|contact| contact["id"].as_str().unwrap_or_else(|| panic!("not created: {contact}")).to_owned())
+            .collect()
+    }
+
+    /// Creates a contact list. Answers its id.
+    pub async fn contact_list(&self, name: &str) -> String {
+        let path = self.account.family("/campaign/contactList/createContactList");
+        let new =
+            json!({"name": name, "description": "made by a test", "source": "passiveApi", "allowDuplicates": true});
+        let list = self.post(&path, &new).await.expect(200);
+        list["data"]["_id"].as_str().expect("a list has an id").to_owned()
+    }
+
+    /// Adds people to a contact list.
+    pub async fn members(&self, list_name: &str, numbers: &[&str]) {
+        let path = format!("/api/1.1/public/{}/campaign/contactList/addContacts", self.account.stream);
+        let data: Vec<Value> =
+            numbers.iter().map(|number| json!({"phoneNumber": number, "firstName": "Ada"})).collect();
+        self.post(&path, &json!({"contact_list_name": list_name, "data": data})).await.expect(200);
+    }
+
+    /// Creates a campaign that names a list. Answers its id.
+    pub async fn campaign(&self, name: &str, list_name: &str) -> String {
+        let path = self.account.family("/campaign?campaignType=voice");
+        let campaign = self.post(&path, &json!({"name": name, "contactLists": [list_name]})).await.expect(200);
+        campaign["data"]["id"].as_str().expect("a campaign has an id").to_owned()
+    }
+
+    /// Starts or stops a campaign.
+    pub async fn trigger(&self, campaign: &str, trigger: &str) -> Answer {
+        let stream = &self.account.stream;
+        let path = format!("/campaign/api/v1/public/{stream}/campaign/{campaign}?campaignType=voice&trigger={trigger}");
+        self.request(Method::POST, &path).send().await
+    }
+
+    /// Creates a record list. Answers its id.
+    pub async fn record_list(&self, unique_identifier_type: &str) -> String {
+        let new = json!({"name": "made by a test", "unique_identifier_type": unique_identifier_type});
+        let list = self.post("/record-lists", &new).await.expect(201);
+        list["id"].as_str().expect("a list has an id").to_owned()
+    }
+
+    /// Creates records, all of which must be good. Answers their ids.
+    pub async fn records(&self, list: &str, records: &[Value]) -> Vec<String> {
+        let path = format!("/record-lists/{list}/records/bulks");
+        let created = self.post(&path, &json!({"records": records})).await.expect(201);
+        assert_eq!(created["has_errors"], false, "{created}");
+        let records = created["_embedded"]["records"].as_array().expect("an array");
+        records.iter().map(|record| record["id"].as_str().expect("a record has an id").to_owned()).collect()
+    }
+
+    /// A number from the database, for looking behind the service's back.
+    pub async fn count(&self, sql: &'static str) -> i64 {
+        sqlx::query_scalar(sql).fetch_one(&self.admin).await.expect("the statement is right")
+    }
+}
+
+impl Account {
+    async fn create(operator: &mut Operator, clock: &Clock) -> Self {
+        let (id, _) = operator.create_account("test").await.expect("an account is created");
+        let stream = operator.create_stream(&id, "test").await.expect("a stream is created");
+        let new =
+            operator.create_client(&id, "test", &Scope::ALL, TokenExpiry::Strict).await.expect("a client is created");
+        let token = tokens::sign(&new.client_id, &new.secret, clock.now()).expect("a token is signed");
+        Self { id: id.to_string(), stream: stream.to_string(), client: new.client_id, secret: new.secret, token }
+    }
+
+    /// A path of the agentassist families, in the account's stream.
+    pub fn family(&self, rest: &str) -> String {
+        format!("/agentassist/api/v1/public/{}{rest}", self.stream)
+    }
+
+    pub fn contacts_path(&self) -> String {
+        self.family("/contacts")
+    }
+
+    pub fn contact_path(&self, id: &str) -> String {
+        self.family(&format!("/contacts/{id}"))
+    }
+
+    pub fn bulk_delete_path(&self) -> String {
+        self.family("/contacts/bulk-delete")
+    }
+
+    pub fn contact_list_path(&self, id: &str) -> String {
+        self.family(&format!("/campaign/contactList/{id}"))
+    }
+
+    pub fn campaign_path(&self, id: &str) -> String {
+        self.family(&format!("/campaign/{id}"))
+    }
+
+    pub fn stream_id(&self) -> StreamId {
+        StreamId::parse(&self.stream).expect("a stream's id")
+    }
+}
