@@ -24,7 +24,7 @@ pub async fn insert(
         r#"
         INSERT INTO campaigns (account_id, stream_id, id, name, campaign_type, status, details, created_by, updated_by,
                                created_at, updated_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9, $9)
+        VALUES ($1, $2, $3, $4, $5, $6, $7::text::json, $8, $8, $9, $9)
         "#,
         caller.account_id.as_str(),
         stream.as_str(),
@@ -32,7 +32,7 @@ pub async fn insert(
         new.name,
         new.campaign_type.name(),
         status.name(),
-        Value::Object(new.details.clone()),
+        Value::Object(new.details.clone()).to_string(),
         caller.user_id.as_str(),
         now,
     )

@@ -20,14 +20,14 @@ pub async fn insert(
     let ids: Vec<&str> = members.iter().map(|(id, _)| id.as_str()).collect();
     let numbers: Vec<&str> = members.iter().map(|(_, new)| new.phone_number.as_str()).collect();
     let keys: Vec<&str> = members.iter().map(|(_, new)| new.phone_key.as_str()).collect();
-    let details: Vec<Value> = members.iter().map(|(_, new)| Value::Object(new.details.clone())).collect();
+    let details: Vec<String> = members.iter().map(|(_, new)| Value::Object(new.details.clone()).to_string()).collect();
     let done = sqlx::query!(
         r#"
         INSERT INTO contact_list_members (account_id, list_id, id, phone_number, phone_key, unique_key, details,
                                           created_at, updated_at)
         SELECT $1, $2, new.id, new.phone_number, new.phone_key, CASE WHEN $3 THEN NULL ELSE new.phone_key END,
-               new.details, $4, $4
-        FROM unnest($5::text[], $6::text[], $7::text[], $8::json[]) WITH ORDINALITY
+               new.details::json, $4, $4
+        FROM unnest($5::text[], $6::text[], $7::text[], $8::text[]) WITH ORDINALITY
              AS new (id, phone_number, phone_key, details, position)
         ORDER BY new.phone_key, new.position
         ON CONFLICT (account_id, list_id, unique_key) WHERE deleted_at IS NULL DO NOTHING
@@ -39,7 +39,7 @@ pub async fn insert(
         &ids as _,
         &numbers as _,
         &keys as _,
-        &details as _,
+        &details,
     )
     .execute(conn)
     .await?;

@@ -23,7 +23,7 @@ pub async fn insert(
             account_id, stream_id, id, name, lname, description, source, allow_duplicates, list_type, status, mapping,
             files, created_by, updated_by, created_at, updated_at
         )
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'call', 'Ready', $9, '[]', $10, $10, $11, $11)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'call', 'Ready', $9::text::json, '[]', $10, $10, $11, $11)
         ON CONFLICT (account_id, stream_id, lname) WHERE deleted_at IS NULL DO NOTHING
         "#,
         caller.account_id.as_str(),
@@ -34,7 +34,7 @@ pub async fn insert(
         new.description,
         new.source,
         new.allow_duplicates,
-        new.mapping,
+        new.mapping.to_string(),
         caller.user_id.as_str(),
         now,
     )

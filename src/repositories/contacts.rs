@@ -27,8 +27,8 @@ pub async fn insert(
     let phone_numbers = column(|new| &new.cell_phone.phone_number);
     let extensions = column(|new| &new.cell_phone.extension);
     let phone_keys = column(|new| new.phone_key.as_str());
-    let addresses: Vec<&Value> = contacts.iter().map(|(_, new)| &new.address).collect();
-    let twitter_details: Vec<&Value> = contacts.iter().map(|(_, new)| &new.twitter_details).collect();
+    let addresses: Vec<String> = contacts.iter().map(|(_, new)| new.address.to_string()).collect();
+    let twitter_details: Vec<String> = contacts.iter().map(|(_, new)| new.twitter_details.to_string()).collect();
     sqlx::query_scalar!(
         r#"
         INSERT INTO contacts (
@@ -36,9 +36,9 @@ pub async fn insert(
             phone_key, address, twitter_details, created_by, created_by_aid, created_at, updated_at
         )
         SELECT $1, $2, new.id, new.first_name, new.last_name, new.salutation, new.country_code, new.phone_number,
-               new.extension, new.phone_key, new.address, new.twitter_details, $3, $4, $5, $5
+               new.extension, new.phone_key, new.address::json, new.twitter_details::json, $3, $4, $5, $5
         FROM unnest($6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[],
-                    $13::text[], $14::json[], $15::json[])
+                    $13::text[], $14::text[], $15::text[])
              WITH ORDINALITY
              AS new (id, first_name, last_name, salutation, country_code, phone_number, extension, phone_key,
                      address, twitter_details, position)
@@ -60,8 +60,8 @@ pub async fn insert(
         &phone_numbers as _,
         &extensions as _,
         &phone_keys as _,
-        &addresses as _,
-        &twitter_details as _,
+        &addresses,
+        &twitter_details,
     )
     .fetch_all(conn)
     .await

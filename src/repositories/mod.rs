@@ -1,5 +1,8 @@
 //! SQL, one file for each family of tables. A function is one statement, made
 //! for one account; absence is `None`, and what it means is decided elsewhere.
+//!
+//! JSON that is kept as given goes in as text and is cast there: bound as JSON
+//! it would pass through `jsonb`, which disorders the keys.
 
 use std::fmt;
 

@@ -34,7 +34,8 @@ pub async fn insert(
     let urls = text(|person| person.external_url.as_deref());
     let priorities: Vec<Option<i16>> = records.iter().map(|(_, person)| person.priority).collect();
     let sync: Vec<bool> = records.iter().map(|(_, person)| person.sync_external_id).collect();
-    let extra: Vec<Value> = records.iter().map(|(_, person)| Value::Object(person.extra_data.clone())).collect();
+    let extra: Vec<String> =
+        records.iter().map(|(_, person)| Value::Object(person.extra_data.clone()).to_string()).collect();
     let keys: Vec<Option<String>> = records.iter().map(|(_, person)| person.unique_key(unique_by)).collect();
     sqlx::query_scalar!(
         r#"
@@ -43,9 +44,9 @@ pub async fn insert(
             external_url, sync_external_id, extra_data, unique_key, created_by, created_at, updated_at
         )
         SELECT $1, $2, new.id, new.first_name, new.last_name, new.timezone, new.priority, new.external_provider,
-               new.external_id, new.external_url, new.sync_external_id, new.extra_data, new.unique_key, $3, $4, $4
+               new.external_id, new.external_url, new.sync_external_id, new.extra_data::json, new.unique_key, $3, $4, $4
         FROM unnest($5::uuid[], $6::text[], $7::text[], $8::text[], $9::smallint[], $10::text[], $11::text[],
-                    $12::text[], $13::boolean[], $14::json[], $15::text[])
+                    $12::text[], $13::boolean[], $14::text[], $15::text[])
              WITH ORDINALITY
              AS new (id, first_name, last_name, timezone, priority, external_provider, external_id, external_url,
                      sync_external_id, extra_data, unique_key, position)

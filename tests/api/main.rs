@@ -2,4 +2,8 @@
 
 mod support;
 
+mod campaigns;
+mod concurrency;
 mod contacts;
+mod erasure;
+mod records;

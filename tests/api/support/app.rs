@@ -57,8 +57,17 @@ impl TestApp {
         Self::start_at(Clock::system()).await
     }
 
+    /// Starts the application with less patience for locks.
+    pub async fn start_with(lock_timeout: Duration) -> Self {
+        Self::build(Clock::system(), lock_timeout).await
+    }
+
     /// Starts the application with a clock of the test's.
     pub async fn start_at(clock: Clock) -> Self {
+        Self::build(clock, Duration::from_secs(2)).await
+    }
+
+    async fn build(clock: Clock, lock_timeout: Duration) -> Self {
         let database = Database::create().await;
         let admin = PgPoolOptions::new().max_connections(80).connect_lazy_with(database.superuser());
         let secret_key = sealing::generate_key().expect("the system has randomness");
@@ -72,11 +81,7 @@ impl TestApp {
         let base_url = format!("http://{address}");
         let parts = Parts {
             database: database.app(),
-            pool: PoolSettings {
-                max_connections: 16,
-                acquire_timeout: Duration::from_secs(30),
-                lock_timeout: Duration::from_secs(2),
-            },
+            pool: PoolSettings { max_connections: 16, acquire_timeout: Duration::from_secs(30), lock_timeout },
             sealer,
             clock: clock.clone(),
             settings: Settings { public_url: base_url.clone(), record_bulk_limit: 100 },

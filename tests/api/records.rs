@@ -1,0 +1,259 @@
+//! Record lists and records.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::support::TestApp;
+
+fn record(phone_number: &str) -> Value {
+    json!({"first_name": "Ada", "last_name": "Byron", "phone_number": phone_number, "timezone": "Europe/London"})
+}
+
+fn with_reference(provider: &str, id: &str) -> Value {
+    json!({
+        "first_name": "Ada", "last_name": "Byron", "phone_number": "+14155550100",
+        "external_provider": provider, "external_id": id
+    })
+}
+
+fn bulks(list: &str) -> String {
+    format!("/record-lists/{list}/records/bulks")
+}
+
+#[tokio::test]
+async fn the_seeds_three_samples_delete_records() {
+    let app = TestApp::start().await;
+    let by_id = app.record_list("NOTHING").await;
+    let ids = app.records(&by_id, &[record("+188888888"), record("+188888888"), record("+100000000")]).await;
+    let by_number = app.record_list("PHONE_NUMBER").await;
+    app.records(&by_number, &[record("+188888888"), record("+177777777"), record("+100000000")]).await;
+    let by_reference = app.record_list("EXTERNAL").await;
+    let references =
+        [with_reference("salesforce", "003DL0000212DetYAE"), with_reference("salesforce", "003DL0000214OYdYAM")];
+    app.records(&by_reference, &references).await;
+
+    let samples = [
+        (&by_id, json!(ids.iter().map(|id| json!({"id": id})).collect::<Vec<_>>())),
+        (
+            &by_number,
+            json!([{"phone_number": "+188888888"}, {"phone_number": "+177777777"}, {"phone_number": "+100000000"}]),
+        ),
+        (
+            &by_reference,
+            json!([
+                {"external_provider": "salesforce", "external_id": "003DL0000212DetYAE"},
+                {"external_provider": "salesforce", "external_id": "003DL0000214OYdYAM"}
+            ]),
+        ),
+    ];
+    for (list, body) in samples {
+        let sent = body.as_array().map_or(0, Vec::len);
+        // The scope's own header, as that vendor's clients send it.
+        let answer = app
+            .anonymous(Method::DELETE, &bulks(list))
+            .header("Authorization", &format!("Bearer {}", app.account.token))
+            .json(&body)
+            .send()
+            .await;
+        assert_eq!(answer.header("Content-Type"), Some("application/hal+json"));
+        assert!(answer.header("Deletion-Id").is_some());
+        let base = format!("{}/record-lists/{list}", app.base_url);
+        assert_eq!(
+            answer.expect(200),
+            json!({
+                "record_list_id": list, "has_errors": false, "total_deleted": sent, "total_errors": 0, "records_deleted": sent,
+                "_links": {"self": {"href": format!("{base}/records")}, "record_list": {"href": base}},
+                "_embedded": {"failed_records": [], "reason": {"bad_request_param": [], "record_not_found": []}}
+            })
+        );
+        assert_eq!(app.get(&format!("/record-lists/{list}")).await.expect(200)["records_count"], 0);
+    }
+    assert_eq!(app.count("SELECT count(*) FROM records WHERE deleted_at IS NULL").await, 0);
+}
+
+#[tokio::test]
+async fn each_failed_record_says_why_and_stands_where_it_belongs() {
+    let app = TestApp::start().await;
+    let list = app.record_list("NOTHING").await;
+    let ids = app.records(&list, &[record("+14155550101"), record("+14155550102"), record("+14155550103")]).await;
+    app.delete_with(&bulks(&list), &json!([{"id": ids[1]}])).await.expect(200);
+    let unknown = "8858c834-481d-4a02-8176-cffc02c50350";
+    let body = json!([{"id": unknown}, {"id": ids[0]}, {"id": "no id"}, {"id": ids[1]}, {"id": ids[0]}, {"id": ids[2].to_uppercase()}]);
+
+    let atomic = app.delete_with(&format!("{}?atomic=true", bulks(&list)), &body).await.expect(200);
+    assert_eq!((&atomic["total_deleted"], &atomic["total_errors"]), (&json!(0), &json!(6)));
+    assert_eq!(atomic["_embedded"]["failed_records"][1]["reason"], "ROLLED_BACK");
+
+    let report = app.delete_with(&bulks(&list), &body).await.expect(200);
+    assert_eq!(
+        (&report["total_deleted"], &report["total_errors"], &report["records_deleted"]),
+        (&json!(2), &json!(4), &json!(2))
+    );
+    assert_eq!(report["has_errors"], true);
+    let failed = report["_embedded"]["failed_records"].as_array().expect("an array");
+    let words: Vec<(&str, &str)> = failed
+        .iter()
+        .map(|record| (record["id"].as_str().expect("an id"), record["reason"].as_str().expect("a reason")))
+        .collect();
+    let wanted = [
+        (unknown, "NOT_FOUND"),
+        ("no id", "INVALID_IDENTIFIER"),
+        (ids[1].as_str(), "ALREADY_DELETED"),
+        (ids[0].as_str(), "DUPLICATE_IN_REQUEST"),
+    ];
+    assert_eq!(words, wanted);
+    let reason = &report["_embedded"]["reason"];
+    assert_eq!(reason["bad_request_param"], json!(["no id", ids[0]]));
+    assert_eq!(reason["record_not_found"], json!([unknown, ids[1]]));
+    let href = format!("{}/record-lists/{list}/records/{unknown}", app.base_url);
+    assert_eq!(failed[0]["_links"]["self"]["href"], href);
+    assert_eq!(failed[1].get("_links"), None, "only a record's id has a link");
+}
+
+#[tokio::test]
+async fn a_number_deletes_all_its_records_unless_it_must_be_one() {
+    let app = TestApp::start().await;
+    let list = app.record_list("NOTHING").await;
+    let second = json!({
+        "first_name": "Ada", "last_name": "Byron",
+        "phone_numbers": [{"phone_number": "+14155550109", "phone_type": "HOME"}, {"phone_number": "+1 415 555-0100", "phone_type": "MOBILE"}]
+    });
+    app.records(&list, &[record("+14155550100"), second, record("+14155550102")]).await;
+    let body =
+        json!([{"phone_number": "1 (415) 555 0100"}, {"phone_number": "+14155550102"}, {"phone_number": "nobody's"}]);
+
+    let careful = app.delete_with(&format!("{}?on_multiple=fail", bulks(&list)), &body).await.expect(200);
+    let failed = &careful["_embedded"]["failed_records"];
+    assert_eq!((&failed[0]["reason"], &failed[1]["reason"]), (&json!("AMBIGUOUS"), &json!("INVALID_IDENTIFIER")));
+    assert_eq!(
+        careful["_embedded"]["reason"]["bad_request_param"],
+        json!(["nobody's"]),
+        "AMBIGUOUS is only in failed_records"
+    );
+    assert_eq!(careful["records_deleted"], 1);
+
+    let report = app.delete_with(&bulks(&list), &body).await.expect(200);
+    assert_eq!((&report["total_deleted"], &report["records_deleted"]), (&json!(1), &json!(2)));
+    assert_eq!(report["_embedded"]["failed_records"][0]["reason"], "ALREADY_DELETED");
+
+    let hard = app.delete_with(&format!("{}?mode=hard", bulks(&list)), &body).await.expect(200);
+    assert_eq!(
+        (&hard["total_deleted"], &hard["records_deleted"]),
+        (&json!(2), &json!(3)),
+        "hard takes trashed records too"
+    );
+    assert_eq!(app.count("SELECT count(*) FROM records").await, 0);
+    assert_eq!(app.count("SELECT count(*) FROM record_phones").await, 0);
+}
+
+#[tokio::test]
+async fn external_references_are_echoed_in_the_vendors_form() {
+    let app = TestApp::start().await;
+    let list = app.record_list("EXTERNAL").await;
+    app.records(&list, &[with_reference("salesforce", "a"), with_reference("zendesk", "a")]).await;
+    let body = json!([
+        {"external_provider": "salesforce", "external_id": "a"},
+        {"external_provider": "hubspot", "external_id": "a"},
+        {"external_provider": "", "external_id": "a"}
+    ]);
+    let report = app.delete_with(&bulks(&list), &body).await.expect(200);
+    assert_eq!(report["records_deleted"], 1);
+    let reason = &report["_embedded"]["reason"];
+    assert_eq!(reason["record_not_found"], json!(["external_provider=hubspot, external_id=a"]));
+    assert_eq!(reason["bad_request_param"], json!(["external_provider=, external_id=a"]));
+    assert_eq!(report["_embedded"]["failed_records"][0].get("_links"), None);
+}
+
+#[tokio::test]
+async fn records_are_created_one_result_for_each() {
+    let app = TestApp::start().await;
+    let list = app.record_list("PHONE_NUMBER").await;
+    let body = json!({"upload_request_id": "ignored", "records": [
+        record("+14155550100"),
+        {"first_name": "x".repeat(81), "phone_numbers": [{"phone_number": "12a"}], "timezone": "Mars/Base", "priority": 11},
+        record("+1 415 555 0100"),
+        {"first_name": 7},
+        "nothing"
+    ]});
+    let answer = app.post(&bulks(&list), &body).await.expect(201);
+    assert_eq!(
+        (&answer["total_created"], &answer["total_errors"], &answer["has_errors"]),
+        (&json!(1), &json!(4), &json!(true))
+    );
+    let records = &answer["_embedded"]["records"];
+    let codes = |index: usize| {
+        let errors = records[index]["errors"].as_array().expect("errors");
+        errors.iter().map(|error| error["code"].as_str().expect("a code").to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        codes(1),
+        ["FIRST_NAME_INVALID", "LAST_NAME_MISSING", "PHONE_NUMBER_INVALID", "TIMEZONE_INVALID", "PRIORITY_INVALID"]
+    );
+    assert_eq!(records[1]["timezone"], "Mars/Base", "a bad record is its input");
+    assert_eq!(codes(2), ["PHONE_NUMBER_NOT_UNIQUE"]);
+    assert_eq!(codes(3), ["FIRST_NAME_INVALID"]);
+    assert_eq!(codes(4), ["OTHER"]);
+
+    let id = records[0]["id"].as_str().expect("an id");
+    let path = format!("/record-lists/{list}/records/{id}");
+    let found = app.get(&path).await.expect(200);
+    assert_eq!(&found, &records[0]);
+    assert_eq!(found["_links"]["self"]["href"], format!("{}{path}", app.base_url));
+    app.delete_with(&bulks(&list), &json!([{"id": id}])).await.expect(200);
+    assert_eq!(app.get(&path).await.expect(404)["code"], "0530920");
+    app.records(&list, &[record("+14155550100")]).await;
+}
+
+#[tokio::test]
+async fn an_external_list_needs_references_and_keeps_them_apart() {
+    let app = TestApp::start().await;
+    let list = app.record_list("EXTERNAL").await;
+    let holder = app.records(&list, &[with_reference("salesforce", "a")]).await.remove(0);
+    let body = json!({"records": [record("+14155550100"), with_reference("salesforce", "a"), with_reference("salesforce", "b")]});
+    let answer = app.post(&bulks(&list), &body).await.expect(201);
+    let records = &answer["_embedded"]["records"];
+    assert_eq!(records[0]["errors"][0]["code"], "EXTERNAL_REF_MISSING");
+    assert!(records[1]["errors"][0]["message"].as_str().is_some_and(|message| message.contains(&holder)), "{answer}");
+    assert_eq!(records[2]["external_id"], "b");
+}
+
+#[tokio::test]
+async fn records_are_paged_with_links() {
+    let app = TestApp::start().await;
+    let list = app.record_list("NOTHING").await;
+    let new: Vec<Value> = (0..5).map(|number| record(&format!("+1415555010{number}"))).collect();
+    app.records(&list, &new).await;
+    let path = format!("/record-lists/{list}/records");
+    let first = app.get(&format!("{path}?per_page=2")).await.expect(200);
+    let numbers = ["total", "count", "page", "per_page", "total_pages"].map(|field| first[field].as_i64());
+    assert_eq!(numbers, [Some(5), Some(2), Some(1), Some(2), Some(3)]);
+    let href = |page: i64| format!("{}{path}?page={page}&per_page=2", app.base_url);
+    let links = &first["_links"];
+    assert_eq!((&links["next"]["href"], &links["last"]["href"]), (&json!(href(2)), &json!(href(3))));
+    assert_eq!(links.get("prev"), None);
+    let last = app.get(&format!("{path}?per_page=2&page=3")).await.expect(200);
+    assert_eq!((last["_links"].get("next"), &last["_links"]["prev"]["href"]), (None, &json!(href(2))));
+    assert_eq!(last["count"], 1);
+    let plain = app.request(Method::GET, &path).header("Accept", "application/json").send().await;
+    assert_eq!(plain.header("Content-Type"), Some("application/json"));
+}
+
+#[tokio::test]
+async fn a_full_list_takes_no_more() {
+    let app = TestApp::start().await;
+    let list = app.record_list("NOTHING").await;
+    sqlx::query(
+        "INSERT INTO records (account_id, record_list_id, id, first_name, last_name, sync_external_id, extra_data, created_by,
+                              created_at, updated_at)
+         SELECT account_id, id, gen_random_uuid(), 'a', 'b', false, '{}', created_by, created_at, created_at
+         FROM record_lists, generate_series(1, 249999)",
+    )
+    .execute(&app.admin)
+    .await
+    .expect("the list can be filled");
+    let two = json!({"records": [record("+14155550100"), record("+14155550101")]});
+    let refused = app.post(&bulks(&list), &two).await.expect(400);
+    assert_eq!(refused["code"], "0530911");
+    app.records(&list, &[record("+14155550100")]).await;
+    assert_eq!(app.get(&format!("/record-lists/{list}")).await.expect(200)["records_count"], 250_000);
+}
