@@ -4,21 +4,18 @@ use actix_web::{HttpResponse, delete, get, post, web};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::{CampaignNotFound, CampaignsAccess, CampaignsErrors, CampaignsFamily, DeletionParams, Envelope};
+use super::{Answer, CampaignNotFound, CampaignsAccess, CampaignsErrors, DeletionParams, Envelope};
 use crate::domain::campaign::{Campaign, CampaignType, NewCampaign, Trigger};
 use crate::domain::identity::Caller;
 use crate::domain::ids::CampaignId;
 use crate::error::{Error, Thing};
 use crate::handlers::auth::Authorized;
 use crate::handlers::body::{self, Body};
-use crate::handlers::error::Failure;
 use crate::handlers::{timestamp, with_deletion_id};
 use crate::services::Services;
 
 /// The most lists that a campaign names.
 const MAX_LISTS: usize = 100;
-
-type Answer = Result<HttpResponse, Failure<CampaignsFamily>>;
 
 /// Create a campaign
 ///

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::{
-    CampaignInUse, CampaignsErrors, CampaignsFamily, ContactListNotFound, ContactListsAccess, DeletionParams, Envelope,
+    Answer, CampaignInUse, CampaignsErrors, ContactListNotFound, ContactListsAccess, DeletionParams, Envelope,
 };
 use crate::domain::contact_list::{ContactList, NewContactList, NewMember, identity_mapping, list_name_key};
 use crate::domain::identity::Caller;
@@ -14,14 +14,12 @@ use crate::domain::phone::PhoneKey;
 use crate::error::{Error, Thing};
 use crate::handlers::auth::Authorized;
 use crate::handlers::body::{self, Body};
-use crate::handlers::error::{ErrorItem, Failure};
+use crate::handlers::error::ErrorItem;
 use crate::handlers::{timestamp, with_deletion_id};
 use crate::services::Services;
 
 /// The most people that one request adds.
 const MAX_ADDED: usize = 1000;
-
-type Answer = Result<HttpResponse, Failure<CampaignsFamily>>;
 
 /// Create a contact list
 ///

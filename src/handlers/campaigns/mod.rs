@@ -1,11 +1,12 @@
 //! The campaigns family: camelCase, `{"status","message","data"}`.
 
+use actix_web::HttpResponse;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::auth::{Access, Named};
-use super::error::{ErrorItem, Family};
+use super::error::{ErrorItem, Failure, Family};
 use super::params::ModeParam;
 use crate::domain::campaign::{Attachments, Blocker};
 use crate::domain::identity::Scope;
@@ -57,6 +58,8 @@ impl Access for ContactListsAccess {
     const SCOPE: Scope = Scope::CampaignManagement;
     const REQUIRED: &'static [Named] = &[Named::Account, Named::Stream];
 }
+
+type Answer = Result<HttpResponse, Failure<CampaignsFamily>>;
 
 /// The operations that are there under both base paths.
 pub fn configure(config: &mut ServiceConfig) {

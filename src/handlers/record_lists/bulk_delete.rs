@@ -5,9 +5,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::records::RecordsLinks;
 use super::{
-    Link, Links, RecordListNotFound, RecordListsAccess, RecordListsErrors, RecordListsFamily, hal, record_list_id,
+    Answer, Link, Links, RecordListNotFound, RecordListsAccess, RecordListsErrors, RecordsLinks, hal, record_list_id,
 };
 use crate::domain::deletion::{Deletion, Key, Outcome, Reason, Request, Target};
 use crate::domain::ids;
@@ -16,12 +15,9 @@ use crate::domain::record::ExternalReference;
 use crate::error::{Error, FieldError};
 use crate::handlers::auth::Authorized;
 use crate::handlers::body::{self, Body};
-use crate::handlers::error::Failure;
 use crate::handlers::params::{ModeParam, OnMultipleParam, options};
 use crate::handlers::{Settings, with_deletion_id};
 use crate::services::Services;
-
-type Answer = Result<HttpResponse, Failure<RecordListsFamily>>;
 
 /// Delete records in bulk
 ///

@@ -4,17 +4,12 @@ use actix_web::{HttpRequest, HttpResponse, get, post, web};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{
-    Link, Links, RecordListNotFound, RecordListsAccess, RecordListsErrors, RecordListsFamily, hal, record_list_id,
-};
+use super::{Answer, Link, Links, RecordListNotFound, RecordListsAccess, RecordListsErrors, hal, record_list_id};
 use crate::domain::record_list::{NewRecordList, RecordList, UniqueIdentifierType};
 use crate::handlers::auth::Authorized;
 use crate::handlers::body::{self, Body};
-use crate::handlers::error::Failure;
 use crate::handlers::{Settings, timestamp};
 use crate::services::Services;
-
-type Answer = Result<HttpResponse, Failure<RecordListsFamily>>;
 
 /// Create a record list
 #[utoipa::path(

@@ -8,13 +8,14 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use uuid::Uuid;
 
 use super::auth::{Access, Named};
-use super::error::{self, Family};
+use super::error::{self, Failure, Family};
 use super::json_text;
 use crate::domain::deletion::Reason;
 use crate::domain::identity::Scope;
 use crate::domain::ids;
 use crate::error::{Error, Thing};
 
+pub mod bulk_create;
 pub mod bulk_delete;
 pub mod lists;
 pub mod records;
@@ -66,12 +67,14 @@ impl Access for RecordListsAccess {
     const REQUIRED: &'static [Named] = &[];
 }
 
+type Answer = Result<HttpResponse, Failure<RecordListsFamily>>;
+
 /// The family's operations. A literal path comes before the one that takes an id.
 pub fn configure(config: &mut ServiceConfig) {
     config
         .service(lists::create_record_list)
         .service(lists::get_record_list)
-        .service(records::bulk_create_records)
+        .service(bulk_create::bulk_create_records)
         .service(bulk_delete::bulk_delete_records)
         .service(records::list_records)
         .service(records::get_record);
@@ -91,6 +94,16 @@ fn hal(request: &HttpRequest, mut response: HttpResponseBuilder, body: &impl Ser
 struct Link {
     /// Where to.
     href: String,
+}
+
+/// Where a list's records and the list are.
+#[derive(Serialize, utoipa::ToSchema)]
+struct RecordsLinks {
+    /// The records.
+    #[serde(rename = "self")]
+    this: Link,
+    /// The list.
+    record_list: Link,
 }
 
 /// Links, built on the configured public URL.

@@ -6,4 +6,4 @@ pub mod http;
 pub mod postgres;
 
 pub use app::{Account, TestApp};
-pub use http::Answer;
+

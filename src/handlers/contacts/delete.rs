@@ -1,0 +1,246 @@
+//! Contacts are deleted, one or many.
+
+use actix_web::{HttpResponse, delete, post, web};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::{
+    Answer, ContactBody, ContactNotFound, ContactsAccess, ContactsError, ContactsErrors, contact_id, example_contact,
+    within_limits,
+};
+use crate::domain::deletion::{Deletion, Key, Outcome, Request, Target};
+use crate::domain::ids::ContactId;
+use crate::handlers::auth::Authorized;
+use crate::handlers::body::Body;
+use crate::handlers::params::{ModeParam, OnMultipleParam, options};
+use crate::handlers::with_deletion_id;
+use crate::services::Services;
+
+/// Delete a contact
+///
+/// Moves the contact to the trash and answers it as the deletion leaves it: `status` INACTIVE, `updatedAt` moved. With
+/// `mode=hard` the contact, live or in the trash, is gone for good when the answer is sent; that takes the scope
+/// `deletions:hard`. A contact that is in the trash already is not found by a soft deletion. The operation takes no
+/// body and needs no Content-Type.
+#[utoipa::path(
+    tag = "contacts",
+    operation_id = "delete_contact",
+    params(
+        ("streamId" = String, Path, description = "The stream that the contact belongs to."),
+        ("id" = String, Path, description = "The contact.", example = "69609027c1746a6142900000"),
+        ("accountId" = String, Header, description = "The account that the token belongs to."),
+        SingleDeletionParams,
+    ),
+    responses(
+        (status = 200, description = "The contact as the deletion leaves it.", body = ContactBody, headers(("Deletion-Id" = String, description = "The deletion's id, under which the ledger has it.")), example = json!(example_contact("INACTIVE"))),
+        ContactsErrors, ContactNotFound, ContactOnHold,
+    ),
+)]
+#[delete("/contacts/{id}")]
+pub async fn delete_contact(
+    authorized: Authorized<ContactsAccess>,
+    path: web::Path<(String, String)>,
+    body: Body,
+    services: web::Data<Services>,
+) -> Answer {
+    let params: SingleDeletionParams = authorized.params()?;
+    body.none().await?;
+    let id = contact_id(&path.1)?;
+    let caller = &authorized.caller;
+    let (deletion, contact) =
+        services.deletions.delete_contact(caller, authorized.stream(), &id, params.mode.into()).await?;
+    let body = ContactBody { updated_by: None, updated_by_aid: None, ..ContactBody::of(contact, caller) };
+    Ok(with_deletion_id(&mut HttpResponse::Ok(), &deletion).json(body))
+}
+
+/// Delete contacts in bulk
+///
+/// Deletes 1 to 1,000 contacts in one transaction and answers one outcome for each id, in the order sent:
+/// `successful + failed` is always `totalRequested`. What can be deleted is deleted, unless `atomic=true`: then one
+/// failure leaves everything as it was, and the others say `ROLLED_BACK`. The answer is 200 also when some or all
+/// failed. `{"id":[…]}` is accepted for `{"ids":[…]}`. Some clients and proxies drop the body of a DELETE: the same
+/// operation is there as a POST.
+#[utoipa::path(
+    tag = "contacts",
+    operation_id = "bulk_delete_contacts",
+    params(
+        ("streamId" = String, Path, description = "The stream that the contacts belong to."),
+        ("accountId" = String, Header, description = "The account that the token belongs to."),
+        BulkDeletionParams,
+    ),
+    request_body(content = BulkDeletionBody, example = json!({"ids": ["6960cbe9b155d194e2f00000", "6960cc07b155d194e2f00000"]})),
+    responses(
+        (status = 200, description = "One outcome for each id.", body = BulkReport, headers(("Deletion-Id" = String, description = "The deletion's id, under which the ledger has it.")), example = json!(example_report())),
+        ContactsErrors,
+    ),
+)]
+#[delete("/contacts/bulk-delete")]
+pub async fn bulk_delete_contacts(
+    authorized: Authorized<ContactsAccess>,
+    body: Body,
+    services: web::Data<Services>,
+) -> Answer {
+    bulk_delete(authorized, body, services).await
+}
+
+/// Delete contacts in bulk, by POST
+///
+/// The same as the DELETE, for clients and proxies that drop a DELETE's body.
+#[utoipa::path(
+    tag = "contacts",
+    operation_id = "post_bulk_delete_contacts",
+    params(
+        ("streamId" = String, Path, description = "The stream that the contacts belong to."),
+        ("accountId" = String, Header, description = "The account that the token belongs to."),
+        BulkDeletionParams,
+    ),
+    request_body(content = BulkDeletionBody, example = json!({"ids": ["6960cbe9b155d194e2f00000", "6960cc07b155d194e2f00000"]})),
+    responses(
+        (status = 200, description = "One outcome for each id.", body = BulkReport, headers(("Deletion-Id" = String, description = "The deletion's id, under which the ledger has it.")), example = json!(example_report())),
+        ContactsErrors,
+    ),
+)]
+#[post("/contacts/bulk-delete")]
+pub async fn post_bulk_delete_contacts(
+    authorized: Authorized<ContactsAccess>,
+    body: Body,
+    services: web::Data<Services>,
+) -> Answer {
+    bulk_delete(authorized, body, services).await
+}
+
+async fn bulk_delete(authorized: Authorized<ContactsAccess>, body: Body, services: web::Data<Services>) -> Answer {
+    let params: BulkDeletionParams = authorized.params()?;
+    let BulkDeletionBody { ids } = body.json().await?;
+    within_limits("ids", ids.len())?;
+    let request = Request {
+        target: Target::Contacts(authorized.stream().clone()),
+        items: ids.iter().map(|id| ContactId::parse(id).map(|id| Key::Id(id.into()))).collect(),
+        options: options(params.mode, params.atomic, OnMultipleParam::All),
+    };
+    let deletion = services.deletions.delete_many(&authorized.caller, &request).await?;
+    Ok(with_deletion_id(&mut HttpResponse::Ok(), &deletion).json(BulkReport::of(ids, &deletion)))
+}
+
+/// What a single deletion takes in its query.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[into_params(parameter_in = Query)]
+struct SingleDeletionParams {
+    /// `soft` into the trash, `hard` for good. `hard` takes the scope `deletions:hard`.
+    #[serde(default)]
+    #[param(inline, required = false)]
+    mode: ModeParam,
+    /// The account, for clients that name it here in place of the header.
+    #[serde(default, rename = "accountId")]
+    #[param(ignore)]
+    #[expect(dead_code, reason = "read when the caller is signed in; named here so that it is not unknown")]
+    account_id: Option<String>,
+}
+
+/// What a bulk deletion takes in its query.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[into_params(parameter_in = Query)]
+struct BulkDeletionParams {
+    /// `soft` into the trash, `hard` for good. `hard` takes the scope `deletions:hard`.
+    #[serde(default)]
+    #[param(inline, required = false)]
+    mode: ModeParam,
+    /// All or nothing. Still 200, with the report.
+    #[serde(default)]
+    #[param(required = false)]
+    atomic: bool,
+    /// The account, for clients that name it here in place of the header.
+    #[serde(default, rename = "accountId")]
+    #[param(ignore)]
+    #[expect(dead_code, reason = "read when the caller is signed in; named here so that it is not unknown")]
+    account_id: Option<String>,
+}
+
+/// The ids of a bulk deletion.
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields, expecting = "an object")]
+struct BulkDeletionBody {
+    /// 1 to 1,000 contact ids. `id` is accepted as another name of this field.
+    #[serde(alias = "id")]
+    #[schema(min_items = 1, max_items = 1000)]
+    ids: Vec<String>,
+}
+
+/// What became of each id.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct BulkReport {
+    /// How many ids were sent.
+    total_requested: usize,
+    /// How many contacts were deleted.
+    successful: usize,
+    /// How many ids failed.
+    failed: usize,
+    /// The contacts that were deleted, in the order sent.
+    successful_records: Vec<SuccessfulRecord>,
+    /// The ids that failed, in the order sent, each with why.
+    failed_records: Vec<FailedRecord>,
+}
+
+impl BulkReport {
+    fn of(ids: Vec<String>, deletion: &Deletion) -> Self {
+        let mut report = Self {
+            total_requested: ids.len(),
+            successful: deletion.successful(),
+            failed: ids.len() - deletion.successful(),
+            successful_records: Vec::new(),
+            failed_records: Vec::new(),
+        };
+        for (id, outcome) in ids.into_iter().zip(&deletion.outcomes) {
+            match outcome {
+                Outcome::Deleted(_) => report.successful_records.push(SuccessfulRecord { id }),
+                Outcome::Failed(failure) => report.failed_records.push(FailedRecord {
+                    id,
+                    reason: failure.reason.code(),
+                    message: failure.reason.message(),
+                    retryable: failure.reason.is_retryable(),
+                }),
+            }
+        }
+        report
+    }
+}
+
+/// A contact that was deleted.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+struct SuccessfulRecord {
+    /// Its id.
+    id: String,
+}
+
+/// An id that failed.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+struct FailedRecord {
+    /// The id as it was sent.
+    id: String,
+    /// Why, in a word: NOT_FOUND, ALREADY_DELETED, INVALID_IDENTIFIER, DUPLICATE_IN_REQUEST, ON_HOLD, ROLLED_BACK or BUSY.
+    reason: &'static str,
+    /// Why, for people.
+    message: &'static str,
+    /// Whether sending the same again can succeed.
+    retryable: bool,
+}
+
+#[derive(utoipa::IntoResponses)]
+/// The contact is on hold and cannot be removed for good.
+#[response(status = 409, example = json!({"errors": [{"msg": "Contact 69609027c1746a6142900000 is on hold and cannot be removed for good", "code": 409, "reason": "ON_HOLD"}]}))]
+#[expect(dead_code, reason = "read by the document's generator alone")]
+struct ContactOnHold(ContactsError);
+
+fn example_report() -> Value {
+    json!({
+        "totalRequested": 2, "successful": 1, "failed": 1,
+        "successfulRecords": [{"id": "6960cbe9b155d194e2f00000"}],
+        "failedRecords": [{
+            "id": "6960cc07b155d194e2f00000", "reason": "ALREADY_DELETED",
+            "message": "It was deleted before.", "retryable": false
+        }]
+    })
+}
