@@ -3,16 +3,20 @@
 use actix_web::dev::ResourceDef;
 use actix_web::http::header::CONTENT_TYPE;
 use actix_web::{HttpResponse, get, web};
+use utoipa::ToSchema;
 use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::security::{
     ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
 };
 use utoipa::openapi::tag::TagBuilder;
-use utoipa::openapi::{ContactBuilder, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, ServerBuilder};
+use utoipa::openapi::{Components, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, ServerBuilder};
 use utoipa_actix_web::AppExt;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
+use super::campaigns::CampaignsError;
 use super::configure;
+use super::contacts::ContactsError;
+use super::record_lists::RecordListsError;
 
 /// The document, and the paths and methods in it.
 #[derive(Clone)]
@@ -77,6 +81,7 @@ pub async fn redirect_to_page() -> HttpResponse {
 pub fn page() -> SwaggerUi {
     let config = Config::from("/openapi.json")
         .validator_url("none")
+        .deep_linking(true)
         .display_request_duration(true)
         .try_it_out_enabled(true)
         .persist_authorization(true)
@@ -111,7 +116,6 @@ fn frame() -> OpenApi {
                 .license(Some(
                     LicenseBuilder::new().name("MIT OR Apache-2.0").identifier(Some("MIT OR Apache-2.0")).build(),
                 ))
-                .contact(Some(ContactBuilder::new().name(Some("The operator of this service")).build()))
                 .build(),
         )
         .servers(Some([ServerBuilder::new().url("/").build()]))
@@ -130,6 +134,10 @@ fn frame() -> OpenApi {
         ]))
         .build();
     let components = frame.components.get_or_insert_default();
+    // Only what a success answers is collected from the handlers.
+    add_schema::<ContactsError>(components);
+    add_schema::<CampaignsError>(components);
+    add_schema::<RecordListsError>(components);
     components.add_security_scheme(
         "auth",
         SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::with_description(
@@ -148,6 +156,12 @@ fn frame() -> OpenApi {
         ),
     );
     frame
+}
+
+fn add_schema<T: ToSchema>(components: &mut Components) {
+    let mut schemas = vec![(T::name().into_owned(), T::schema())];
+    T::schemas(&mut schemas);
+    components.schemas.extend(schemas);
 }
 
 fn operations(item: &PathItem) -> [(&'static str, Option<&Operation>); 5] {

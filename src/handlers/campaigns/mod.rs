@@ -132,7 +132,7 @@ impl<T> Envelope<T> {
 
 /// The family's error envelope.
 #[derive(Serialize, utoipa::ToSchema)]
-struct CampaignsError {
+pub(super) struct CampaignsError {
     /// `error`.
     status: &'static str,
     /// What is wrong, for people.

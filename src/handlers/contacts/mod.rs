@@ -167,7 +167,7 @@ fn within_limits(field: &'static str, count: usize) -> Result<(), Error> {
 
 /// The family's error envelope.
 #[derive(Serialize, utoipa::ToSchema)]
-struct ContactsError {
+pub(super) struct ContactsError {
     /// What is wrong.
     errors: Vec<ErrorItem>,
 }

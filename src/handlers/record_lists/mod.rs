@@ -133,7 +133,7 @@ fn record_list_id(text: &str) -> Result<Uuid, Error> {
 
 /// The family's error envelope.
 #[derive(Serialize, utoipa::ToSchema)]
-struct RecordListsError {
+pub(super) struct RecordListsError {
     /// The vendor's code.
     code: &'static str,
     /// The vendor's sentence.

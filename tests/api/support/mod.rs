@@ -6,4 +6,3 @@ pub mod http;
 pub mod postgres;
 
 pub use app::{Account, TestApp};
-
