@@ -7,3 +7,4 @@ mod concurrency;
 mod contacts;
 mod erasure;
 mod records;
+mod statements;

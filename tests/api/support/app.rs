@@ -16,11 +16,14 @@ use reqwest::Method;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use sqlx::Connection;
-use sqlx::postgres::{PgConnection, PgPool, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 use std::time::Duration;
 
 use super::http::{Answer, Request};
 use super::postgres::Database;
+
+/// How long one try waits for a lock.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The application, two accounts, and a way behind its back.
 pub struct TestApp {
@@ -59,16 +62,24 @@ impl TestApp {
 
     /// Starts the application with less patience for locks.
     pub async fn start_with(lock_timeout: Duration) -> Self {
-        Self::build(Clock::system(), lock_timeout).await
+        let database = Database::create().await;
+        let options = database.app();
+        Self::build(Clock::system(), lock_timeout, database, options).await
+    }
+
+    /// Starts the application on a database that it reaches in a way of the test's.
+    pub async fn start_over(database: Database, options: PgConnectOptions) -> Self {
+        Self::build(Clock::system(), PATIENCE, database, options).await
     }
 
     /// Starts the application with a clock of the test's.
     pub async fn start_at(clock: Clock) -> Self {
-        Self::build(clock, Duration::from_secs(2)).await
+        let database = Database::create().await;
+        let options = database.app();
+        Self::build(clock, PATIENCE, database, options).await
     }
 
-    async fn build(clock: Clock, lock_timeout: Duration) -> Self {
-        let database = Database::create().await;
+    async fn build(clock: Clock, lock_timeout: Duration, database: Database, options: PgConnectOptions) -> Self {
         let admin = PgPoolOptions::new().max_connections(80).connect_lazy_with(database.superuser());
         let secret_key = sealing::generate_key().expect("the system has randomness");
         let sealer = Arc::new(Sealer::new(&secret_key).expect("a generated key is a key"));
@@ -80,7 +91,7 @@ impl TestApp {
         let (listener, address) = app::bind(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a port is free");
         let base_url = format!("http://{address}");
         let parts = Parts {
-            database: database.app(),
+            database: options,
             pool: PoolSettings { max_connections: 16, acquire_timeout: Duration::from_secs(30), lock_timeout },
             sealer,
             clock: clock.clone(),

@@ -83,6 +83,12 @@ pub fn url(options: &PgConnectOptions) -> String {
     }
 }
 
+/// The same role and database at a port of this machine.
+pub fn url_at(options: &PgConnectOptions, port: u16) -> String {
+    let database = options.get_database().expect("tests name their database");
+    format!("postgres://{}:{PASSWORD}@127.0.0.1:{port}/{database}?sslmode=disable", options.get_username())
+}
+
 fn server() -> &'static Server {
     static SERVER: OnceLock<Server> = OnceLock::new();
     // On a thread of its own, because a test's runtime cannot be blocked from within.

@@ -1,0 +1,145 @@
+//! The number of statements does not grow with the number of things asked:
+//! counted on the wire, between the service and its database.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use serde_json::{Value, json};
+use sqlx::postgres::PgConnectOptions;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream, UnixStream};
+
+use crate::support::TestApp;
+use crate::support::postgres::Database;
+
+/// Passes connections on to a server and counts the statements that it is told to execute.
+struct Counter {
+    options: PgConnectOptions,
+    executed: Arc<AtomicU64>,
+}
+
+impl Counter {
+    async fn before(server: PgConnectOptions) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+        let port = listener.local_addr().expect("it has an address").port();
+        // The same role and database, by another way.
+        let url = crate::support::postgres::url_at(&server, port);
+        let executed = Arc::new(AtomicU64::new(0));
+        let count = executed.clone();
+        tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                let (server, count) = (server.clone(), count.clone());
+                tokio::spawn(async move {
+                    match server.get_socket() {
+                        Some(socket) => {
+                            let path = socket.join(format!(".s.PGSQL.{}", server.get_port()));
+                            pass_on(client, UnixStream::connect(path).await.expect("the server's socket"), count).await;
+                        }
+                        None => {
+                            let address = (server.get_host(), server.get_port());
+                            pass_on(client, TcpStream::connect(address).await.expect("the server's port"), count).await;
+                        }
+                    }
+                });
+            }
+        });
+        Self { options: url.parse().expect("a connection string"), executed }
+    }
+
+    /// How many statements `work` comes to.
+    async fn during<T>(&self, work: impl Future<Output = T>) -> (u64, T) {
+        let before = self.executed.load(Ordering::SeqCst);
+        let done = work.await;
+        (self.executed.load(Ordering::SeqCst) - before, done)
+    }
+}
+
+async fn pass_on(client: TcpStream, server: impl AsyncRead + AsyncWrite, count: Arc<AtomicU64>) {
+    let (mut from_client, mut to_client) = client.into_split();
+    let (mut from_server, mut to_server) = tokio::io::split(server);
+    let up = async {
+        // The first message has no type, only a length.
+        let mut kind = None;
+        loop {
+            let Ok(length) = from_client.read_u32().await else { break };
+            let mut body = vec![0; length as usize - 4];
+            from_client.read_exact(&mut body).await.expect("messages are whole");
+            if matches!(kind, Some(b'E' | b'Q')) {
+                count.fetch_add(1, Ordering::SeqCst);
+            }
+            if let Some(kind) = kind {
+                to_server.write_u8(kind).await.expect("the server listens");
+            }
+            to_server.write_u32(length).await.expect("the server listens");
+            to_server.write_all(&body).await.expect("the server listens");
+            let Ok(next) = from_client.read_u8().await else { break };
+            kind = Some(next);
+        }
+    };
+    // Either end may hang up first.
+    tokio::select! {
+        () = up => {}
+        _ = tokio::io::copy(&mut from_server, &mut to_client) => {}
+    }
+}
+
+async fn counted() -> (Counter, TestApp) {
+    let database = Database::create().await;
+    let counter = Counter::before(database.app()).await;
+    let app = TestApp::start_over(database, counter.options.clone()).await;
+    (counter, app)
+}
+
+#[tokio::test]
+async fn a_thousand_contacts_take_as_many_statements_as_two() {
+    let (counter, app) = counted().await;
+    for (mode, first) in [("soft", 9_000_000_000), ("hard", 9_500_000_000)] {
+        let ids = app.contacts(first, 1000).await;
+        let more = app.contacts(first + 1000, 4).await;
+        let path = format!("{}?mode={mode}", app.account.bulk_delete_path());
+        // Once, so that every statement has been prepared on a connection.
+        app.delete_with(&path, &json!({"ids": &more[..2]})).await.expect(200);
+        let (small, report) = counter.during(app.delete_with(&path, &json!({"ids": &more[2..]}))).await;
+        assert_eq!(report.expect(200)["successful"], 2);
+        let (large, report) = counter.during(app.delete_with(&path, &json!({"ids": ids}))).await;
+        assert_eq!(report.expect(200)["successful"], 1000);
+        println!("{mode}: {small} statements for 2 contacts, {large} for 1,000");
+        assert!(small > 3, "the counter counts");
+        assert_eq!(small, large, "{mode}");
+    }
+}
+
+#[tokio::test]
+async fn a_hundred_records_take_as_many_statements_as_two() {
+    let (counter, app) = counted().await;
+    let list = app.record_list("EXTERNAL").await;
+    let path = format!("/record-lists/{list}/records/bulks");
+    let number = |index: usize| format!("+1415{:07}", 5_550_000 + index);
+    let new: Vec<Value> = (0..100)
+        .map(|index| {
+            json!({"first_name": "a", "last_name": "b", "phone_number": number(index),
+                   "external_provider": "crm", "external_id": index.to_string()})
+        })
+        .collect();
+    type Identifier<'a> = &'a dyn Fn(usize) -> Value;
+    let kinds: [Identifier<'_>; 2] = [
+        &|index| json!({"phone_number": number(index)}),
+        &|index| json!({"external_provider": "crm", "external_id": index.to_string()}),
+    ];
+    for kind in kinds {
+        let mut counts = Vec::new();
+        for count in [2, 2, 100] {
+            let (created, _) = counter.during(app.records(&list, &new)).await;
+            let items: Vec<Value> = (0..count).map(kind).collect();
+            let (deleted, report) = counter.during(app.delete_with(&path, &json!(items))).await;
+            assert_eq!(report.expect(200)["records_deleted"], count);
+            let rest: Vec<Value> = (count..100).map(kind).collect();
+            if !rest.is_empty() {
+                app.delete_with(&path, &json!(rest)).await.expect(200);
+            }
+            counts.push((created, deleted));
+        }
+        println!("statements to create and delete 2, 2 and 100 records: {counts:?}");
+        assert_eq!(counts[1].1, counts[2].1);
+    }
+}
