@@ -46,7 +46,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
 }
 
 async fn serve(args: ServeArgs) -> anyhow::Result<()> {
-    telemetry::init(args.log_format, "info");
+    telemetry::init(args.log_format, "info,actix_server=warn");
     if let (true, Some(url)) = (args.migrate, &args.owner_database_url) {
         apply_migrations(url, &RolePasswords::default()).await?;
     }

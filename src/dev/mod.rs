@@ -38,7 +38,7 @@ const TOKEN_RENEWAL: Duration = Duration::from_secs(30 * 60);
 ///
 /// What keeps it from starting, with a way out.
 pub async fn run(args: DevArgs) -> anyhow::Result<()> {
-    telemetry::init(args.log_format, "info,sqlx=warn");
+    telemetry::init(args.log_format, "info,actix_server=warn,sqlx=warn");
     let data_dir = prepare(&args.data_dir, args.fresh).await?;
     let (listener, address) = app::bind(args.listen)?;
     let cluster = data_dir.clone();

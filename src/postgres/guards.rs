@@ -48,8 +48,11 @@ pub enum GuardError {
 /// Everything that is wrong, in one error.
 pub async fn check(pool: &PgPool) -> Result<(), GuardError> {
     check_version(pool).await?;
-    let mut wrong = Vec::new();
-    wrong.extend(role_faults(pool).await?);
+    let mut wrong = role_faults(pool).await?;
+    if !wrong.is_empty() {
+        // Whoever owns the tables or bypasses their policies fails all the rest too.
+        return Err(GuardError::Unsafe(wrong));
+    }
     wrong.extend(table_faults(pool).await?);
     wrong.extend(policy_faults(pool).await?);
     wrong.extend(key_faults(pool).await?);

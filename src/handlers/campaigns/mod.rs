@@ -81,6 +81,11 @@ struct DeletionParams {
     #[serde(default)]
     #[param(inline, required = false)]
     mode: ModeParam,
+    /// Accepted as on bulk deletions; one thing is all or nothing anyway.
+    #[serde(default)]
+    #[param(required = false)]
+    #[expect(dead_code, reason = "there is nothing to decide; named here so that it is not unknown")]
+    atomic: bool,
     /// The account, for clients that name it here in place of the header.
     #[param(required = false)]
     #[expect(dead_code, reason = "read when the caller is signed in; named here so that it is not unknown")]

@@ -131,6 +131,11 @@ struct SingleDeletionParams {
     #[serde(default)]
     #[param(inline, required = false)]
     mode: ModeParam,
+    /// Accepted as on bulk deletions; one thing is all or nothing anyway.
+    #[serde(default)]
+    #[param(required = false)]
+    #[expect(dead_code, reason = "there is nothing to decide; named here so that it is not unknown")]
+    atomic: bool,
     /// The account, for clients that name it here in place of the header.
     #[serde(default, rename = "accountId")]
     #[param(ignore)]
