@@ -3,11 +3,14 @@
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::dev::{Server, ServerHandle};
 use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, web};
 use sqlx::postgres::PgConnectOptions;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
 use utoipa_actix_web::AppExt;
 
 use crate::clock::Clock;
@@ -32,6 +35,8 @@ pub struct Parts {
     pub settings: Settings,
     /// How many threads serve. None for one a core.
     pub threads: Option<usize>,
+    /// How long the service says that it is not ready before it takes no more requests.
+    pub drain: Duration,
     /// How long requests that are under way may take at the end, in seconds.
     pub shutdown_timeout: u64,
 }
@@ -53,6 +58,40 @@ pub struct Application {
     pub server: Server,
     /// Its services.
     pub services: Services,
+    drain: Duration,
+}
+
+/// Whether the process has been asked to stop, by Ctrl-C or SIGTERM.
+#[derive(Clone)]
+pub struct Stop(watch::Receiver<bool>);
+
+impl Stop {
+    /// Listens for the signals from now on.
+    ///
+    /// # Errors
+    ///
+    /// When the system does not let us.
+    pub fn listen() -> std::io::Result<Self> {
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        let (asked, stop) = watch::channel(false);
+        tokio::spawn(async move {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            asked.send_replace(true);
+            // Nothing is lost when nobody listens any more.
+            asked.closed().await;
+        });
+        Ok(Self(stop))
+    }
+
+    /// Waits until the process is asked to stop.
+    pub async fn requested(&mut self) {
+        // The sender stays as long as there are receivers.
+        let _asked = self.0.wait_for(|asked| *asked).await;
+    }
 }
 
 /// Takes an address to serve on, so that it is known before anything is served.
@@ -73,7 +112,7 @@ pub fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError
 /// [`StartError::Guard`] when the database is not fit to serve from.
 pub async fn services(parts: &Parts) -> Result<Services, StartError> {
     let database = Database::new(parts.database.clone(), parts.pool);
-    guards::check(database.pool()).await?;
+    guards::check(database.probe()).await?;
     Ok(Services::new(database, parts.clock.clone(), parts.sealer.clone()))
 }
 
@@ -108,35 +147,26 @@ pub fn build(parts: Parts, services: Services, listener: TcpListener) -> Result<
         server = server.workers(threads);
     }
     let server = server.listen(listener).map_err(|error| StartError::Listen(address, error))?.run();
-    Ok(Application { server, services })
+    Ok(Application { server, services, drain: parts.drain })
 }
 
 impl Application {
-    /// Serves until Ctrl-C or SIGTERM, and then until what is under way is done.
+    /// Serves until it is asked to stop, and then until what is under way is done.
     ///
     /// # Errors
     ///
     /// When the server fails.
-    pub async fn run(self) -> std::io::Result<()> {
+    pub async fn run(self, stop: Stop) -> std::io::Result<()> {
         let handle = self.server.handle();
-        tokio::spawn(stop_when_asked(handle, self.services));
+        tokio::spawn(stop_when_asked(handle, self.services, self.drain, stop));
         self.server.await
     }
 }
 
-async fn stop_when_asked(handle: ServerHandle, services: Services) {
-    let mut terminate = match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-        Ok(signal) => signal,
-        Err(error) => {
-            tracing::error!(%error, "SIGTERM cannot be listened for");
-            return;
-        }
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = terminate.recv() => {}
-    }
+async fn stop_when_asked(handle: ServerHandle, services: Services, drain: Duration, mut stop: Stop) {
+    stop.requested().await;
     tracing::info!("stopping; what is under way is finished first");
     services.health.stop();
+    tokio::time::sleep(drain).await;
     handle.stop(true).await;
 }

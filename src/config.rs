@@ -4,12 +4,14 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::builder::BoolishValueParser;
+use clap::{ArgAction, Args, Parser, Subcommand};
 use secrecy::SecretString;
 
 use crate::domain::identity::Scope;
 use crate::domain::ids::{AccountId, ClientId};
 use crate::postgres::PoolSettings;
+use crate::postgres::migrations::RolePasswords;
 use crate::telemetry::LogFormat;
 
 /// The deletion service of a contact-center platform.
@@ -82,11 +84,14 @@ pub struct ServeArgs {
     #[arg(long, env = "EXPUNGE_LOG_FORMAT", default_value = "json")]
     pub log_format: LogFormat,
     /// Bring the database to this version's schema first, as the owner.
-    #[arg(long, env = "EXPUNGE_MIGRATE", requires = "owner_database_url")]
+    #[arg(long, env = "EXPUNGE_MIGRATE", action = ArgAction::SetTrue, value_parser = BoolishValueParser::new())]
     pub migrate: bool,
     /// The database as the role that owns the tables, for --migrate.
     #[arg(long, env = "EXPUNGE_OWNER_DATABASE_URL", hide_env_values = true)]
     pub owner_database_url: Option<SecretString>,
+    /// Passwords to set, for --migrate.
+    #[command(flatten)]
+    pub passwords: PasswordArgs,
     /// What the service may use.
     #[command(flatten)]
     pub limits: LimitArgs,
@@ -110,6 +115,10 @@ pub struct LimitArgs {
     /// The threads that serve. Without it, one for each core.
     #[arg(long, env = "EXPUNGE_THREADS", value_parser = clap::value_parser!(u16).range(1..))]
     pub threads: Option<u16>,
+    /// How long /readyz answers 503 when the service stops, before it takes no more requests, in seconds: time for a
+    /// load balancer to notice.
+    #[arg(long, env = "EXPUNGE_DRAIN_SECONDS", default_value_t = 0)]
+    pub drain_seconds: u64,
     /// How long requests that are under way may take when the service stops, in seconds.
     #[arg(long, env = "EXPUNGE_SHUTDOWN_TIMEOUT", default_value_t = 20)]
     pub shutdown_timeout: u64,
@@ -132,12 +141,26 @@ pub struct OwnerArgs {
     /// The database as the role that owns, or will own, the tables, and may create roles.
     #[arg(long, env = "EXPUNGE_OWNER_DATABASE_URL", hide_env_values = true)]
     pub owner_database_url: SecretString,
+    /// Passwords to set.
+    #[command(flatten)]
+    pub passwords: PasswordArgs,
+}
+
+/// Passwords of the roles that a migration creates.
+#[derive(Debug, Args)]
+pub struct PasswordArgs {
     /// A password to set on the role expunge_app.
     #[arg(long, env = "EXPUNGE_APP_PASSWORD", hide_env_values = true)]
     pub app_password: Option<SecretString>,
     /// A password to set on the role expunge_worker.
     #[arg(long, env = "EXPUNGE_WORKER_PASSWORD", hide_env_values = true)]
     pub worker_password: Option<SecretString>,
+}
+
+impl From<&PasswordArgs> for RolePasswords {
+    fn from(args: &PasswordArgs) -> Self {
+        Self { app: args.app_password.clone(), worker: args.worker_password.clone() }
+    }
 }
 
 /// The database and the key, for those who manage identity.

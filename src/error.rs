@@ -26,6 +26,12 @@ pub enum Error {
         /// The most records that a list holds.
         limit: i64,
     },
+    /// More records in one request than it may create.
+    #[error("at most {limit} records in a request")]
+    TooManyRecords {
+        /// The most records that a request creates.
+        limit: usize,
+    },
     /// No such thing for this caller.
     #[error("{0} not found")]
     NotFound(Thing),
@@ -69,9 +75,15 @@ pub enum Error {
         /// The methods that it has.
         allow: Vec<String>,
     },
-    /// Other requests hold the row, or the database is out of connections.
+    /// Other requests hold the row.
     #[error("busy")]
     Busy,
+    /// No connection to the database came free in time.
+    #[error("no connection came free")]
+    Overloaded,
+    /// The connection broke while the transaction was being committed.
+    #[error("the connection broke in a commit: {0}")]
+    OutcomeUnknown(sqlx::Error),
     /// The database could not be reached or refused a statement.
     #[error("database: {0}")]
     Database(#[from] sqlx::Error),
@@ -138,6 +150,7 @@ impl Error {
             Error::MissingScope(_) => "MISSING_SCOPE",
             Error::Invalid(_) => "INVALID_REQUEST",
             Error::ListFull { .. } => "LIST_FULL",
+            Error::TooManyRecords { .. } => "TOO_MANY_RECORDS",
             Error::NotFound(_) => "NOT_FOUND",
             Error::Refused { failure, .. } => failure.reason.code(),
             Error::NameTaken { .. } => "NAME_TAKEN",
@@ -145,7 +158,8 @@ impl Error {
             Error::UnsupportedMediaType => "UNSUPPORTED_MEDIA_TYPE",
             Error::NoSuchPath => "NO_SUCH_PATH",
             Error::MethodNotAllowed { .. } => "METHOD_NOT_ALLOWED",
-            Error::Busy => "BUSY",
+            Error::Busy | Error::Overloaded => "BUSY",
+            Error::OutcomeUnknown(_) => "OUTCOME_UNKNOWN",
             Error::Database(_) | Error::Internal(_) => "INTERNAL",
         }
     }
@@ -160,6 +174,7 @@ impl Error {
                 fields.iter().map(|field| format!("{}: {}", field.field, field.message)).collect::<Vec<_>>().join("; ")
             }
             Error::ListFull { limit } => format!("A record list holds at most {limit} records"),
+            Error::TooManyRecords { limit } => format!("records: at most {limit} allowed"),
             Error::NotFound(thing) => format!("{thing} not found"),
             Error::Refused { thing, id, name, failure } => {
                 let called = name.as_deref().unwrap_or(id);
@@ -180,6 +195,11 @@ impl Error {
             Error::NoSuchPath => "There is nothing at this path".to_owned(),
             Error::MethodNotAllowed { allow } => format!("This path takes {}", allow.join(", ")),
             Error::Busy => "Another request is changing the same rows; try again".to_owned(),
+            Error::Overloaded => "The service is busy; try again".to_owned(),
+            Error::OutcomeUnknown(_) => {
+                "The connection to the database broke at the last moment; look whether it was done before you try again"
+                    .to_owned()
+            }
             Error::Database(_) | Error::Internal(_) => {
                 "Something went wrong on our side; nothing was changed".to_owned()
             }

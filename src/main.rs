@@ -2,10 +2,11 @@
 
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use clap::Parser;
-use expunge::app::{self, Parts};
+use expunge::app::{self, Parts, Stop};
 use expunge::clock::Clock;
 use expunge::config::{Cli, Command, OwnerArgs, ServeArgs};
 use expunge::handlers::Settings;
@@ -47,8 +48,10 @@ async fn run(command: Command) -> anyhow::Result<()> {
 
 async fn serve(args: ServeArgs) -> anyhow::Result<()> {
     telemetry::init(args.log_format, "info,actix_server=warn");
-    if let (true, Some(url)) = (args.migrate, &args.owner_database_url) {
-        apply_migrations(url, &RolePasswords::default()).await?;
+    let stop = Stop::listen()?;
+    if args.migrate {
+        let url = args.owner_database_url.as_ref().context("--migrate needs EXPUNGE_OWNER_DATABASE_URL")?;
+        apply_migrations(url, &(&args.passwords).into()).await?;
     }
     let (listener, address) = app::bind(args.listen)?;
     let public_url = args.public_url.unwrap_or_else(|| format!("http://{address}"));
@@ -62,17 +65,17 @@ async fn serve(args: ServeArgs) -> anyhow::Result<()> {
             record_bulk_limit: args.limits.record_bulk_limit.into(),
         },
         threads: args.limits.threads.map(usize::from),
+        drain: Duration::from_secs(args.limits.drain_seconds),
         shutdown_timeout: args.limits.shutdown_timeout,
     };
     let services = app::services(&parts).await?;
     let application = app::build(parts, services, listener)?;
     tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "serving");
-    Ok(application.run().await?)
+    Ok(application.run(stop).await?)
 }
 
 async fn migrate(args: &OwnerArgs) -> anyhow::Result<()> {
-    let passwords = RolePasswords { app: args.app_password.clone(), worker: args.worker_password.clone() };
-    apply_migrations(&args.owner_database_url, &passwords).await?;
+    apply_migrations(&args.owner_database_url, &(&args.passwords).into()).await?;
     println!("the schema is at migration {}", migrations::newest());
     Ok(())
 }

@@ -12,7 +12,7 @@ pub enum LogFormat {
     Text,
 }
 
-/// Starts the log. `RUST_LOG` says what is in it; without it, `default` does.
+/// Starts the log, which also gets what a panic says of its place, and not its words. `RUST_LOG` says what is in it; without it, `default` does.
 pub fn init(format: LogFormat, default: &str) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
@@ -21,4 +21,8 @@ pub fn init(format: LogFormat, default: &str) {
         LogFormat::Json => log.json().flatten_event(true).with_current_span(true).with_span_list(false).try_init(),
         LogFormat::Text => log.compact().try_init(),
     };
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string);
+        tracing::error!(place, "a panic");
+    }));
 }

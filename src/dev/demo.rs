@@ -77,7 +77,7 @@ const PEOPLE: [(&str, &str, &str, &str, &str); 8] = [
     ("Hana", "Moreau", "ms", "+33", "199005108"),
 ];
 
-/// Puts the demo into an empty database.
+/// Puts the demo into the database.
 pub async fn load(operator: &mut Operator, services: &Services, clock: &Clock) -> anyhow::Result<Demo> {
     let mut accounts = Vec::new();
     for (name, stream) in [("Northwind Calling", "Sales desk"), ("Blue Harbor Support", "Help desk")] {

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::Write;
+use std::net::TcpListener;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection};
 
-use crate::app::{self, Parts};
+use crate::app::{self, Application, Parts, Stop};
 use crate::clock::Clock;
 use crate::config::DevArgs;
 use crate::handlers::Settings;
@@ -39,12 +40,14 @@ const TOKEN_RENEWAL: Duration = Duration::from_secs(30 * 60);
 /// What keeps it from starting, with a way out.
 pub async fn run(args: DevArgs) -> anyhow::Result<()> {
     telemetry::init(args.log_format, "info,actix_server=warn,sqlx=warn");
-    let data_dir = prepare(&args.data_dir, args.fresh).await?;
+    // From here on a Ctrl-C is answered by stopping what has been started, and not by dying.
+    let stop = Stop::listen()?;
     let (listener, address) = app::bind(args.listen)?;
+    let data_dir = prepare(&args.data_dir, args.fresh).await?;
     let cluster = data_dir.clone();
     let postgres =
         tokio::task::spawn_blocking(move || EmbeddedPostgres::start(&cluster, Durability::Kept, &[])).await??;
-    let served = serve(&args, &data_dir, &postgres, listener, &format!("http://{address}")).await;
+    let served = serve(&args, &data_dir, &postgres, listener, &format!("http://{address}"), stop).await;
     tokio::task::spawn_blocking(move || postgres.stop()).await??;
     served
 }
@@ -53,9 +56,24 @@ async fn serve(
     args: &DevArgs,
     data_dir: &Path,
     postgres: &EmbeddedPostgres,
-    listener: std::net::TcpListener,
+    listener: TcpListener,
     base_url: &str,
+    mut stop: Stop,
 ) -> anyhow::Result<()> {
+    let application = tokio::select! {
+        application = build(args, data_dir, postgres, listener, base_url) => application?,
+        () = stop.requested() => return Ok(()),
+    };
+    Ok(application.run(stop).await?)
+}
+
+async fn build(
+    args: &DevArgs,
+    data_dir: &Path,
+    postgres: &EmbeddedPostgres,
+    listener: TcpListener,
+    base_url: &str,
+) -> anyhow::Result<Application> {
     let server = quiet(PgConnectOptions::new_without_pgpass().socket(postgres.socket_dir()).port(embedded::PORT));
     provision::create_database(&server.clone().username(postgres.superuser()), DATABASE).await?;
     let owner = server.clone().username(provision::OWNER_ROLE).database(DATABASE);
@@ -71,6 +89,7 @@ async fn serve(
         clock: clock.clone(),
         settings: Settings { public_url: base_url.to_owned(), record_bulk_limit: args.limits.record_bulk_limit.into() },
         threads: args.limits.threads.map(usize::from),
+        drain: Duration::from_secs(args.limits.drain_seconds),
         shutdown_timeout: args.limits.shutdown_timeout,
     };
     let services = app::services(&parts).await?;
@@ -85,7 +104,7 @@ async fn serve(
     let application = app::build(parts, services, listener)?;
     println!("{}", demo.greeting(&file));
     tokio::spawn(keep_renewing(file, demo, base_url.to_owned(), clock));
-    Ok(application.run().await?)
+    Ok(application)
 }
 
 async fn prepare(data_dir: &Path, fresh: bool) -> anyhow::Result<PathBuf> {
@@ -99,10 +118,10 @@ async fn prepare(data_dir: &Path, fresh: bool) -> anyhow::Result<PathBuf> {
             }
         }
     }
-    fs::create_dir_all(data_dir)
-        .with_context(|| format!("the data directory {} cannot be made", data_dir.display()))?;
-    // Root's database runs under another account, which must be able to pass through here; the secrets are for us alone.
-    if nix::unistd::geteuid().is_root() {
+    if !data_dir.exists() {
+        fs::create_dir_all(data_dir)
+            .with_context(|| format!("the data directory {} cannot be made", data_dir.display()))?;
+        // Root's database runs under another account, which must be able to pass through; the secrets are for us alone.
         fs::set_permissions(data_dir, fs::Permissions::from_mode(0o711))?;
     }
     Ok(fs::canonicalize(data_dir)?)

@@ -127,11 +127,12 @@ async fn authorize<A: Access>(request: &HttpRequest) -> Result<Authorized<A>, Er
 
 /// The token of either header: `auth` has it bare, `Authorization` after `Bearer`.
 fn token(request: &HttpRequest) -> Result<&str, Error> {
-    let auth = request.headers().get("auth").map(|value| value.to_str().unwrap_or_default().trim());
-    let bearer = request.headers().get(AUTHORIZATION).map(|value| {
-        let (scheme, token) = value.to_str().unwrap_or_default().split_once(' ').unwrap_or_default();
-        if scheme.eq_ignore_ascii_case("Bearer") { token.trim() } else { "" }
-    });
+    let auth = header(request, "auth")?;
+    // Another scheme than Bearer is a proxy's business.
+    let bearer = header(request, AUTHORIZATION.as_str())?
+        .and_then(|value| value.split_once(' '))
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("Bearer"))
+        .map(|(_, token)| token.trim());
     match (auth, bearer) {
         (Some(auth), Some(bearer)) if auth != bearer => {
             Err(Error::invalid("auth", "the headers auth and Authorization carry two different tokens"))
@@ -141,10 +142,14 @@ fn token(request: &HttpRequest) -> Result<&str, Error> {
     }
 }
 
+/// A header that says who calls. Given twice it must say the same: another
+/// reader of the request may take the other.
 fn header<'a>(request: &'a HttpRequest, name: &str) -> Result<Option<&'a str>, Error> {
-    match request.headers().get(name) {
-        None => Ok(None),
-        // What is not even ASCII is no id, and so nobody's.
-        Some(value) => value.to_str().map(|value| Some(value.trim())).map_err(|_| Error::InvalidCredentials),
+    let mut values = request.headers().get_all(name);
+    let Some(first) = values.next() else { return Ok(None) };
+    if values.any(|other| other != first) {
+        return Err(Error::invalid(name, "the header is given twice, with two values"));
     }
+    // What is not even ASCII is no id and no token, and so nobody's.
+    first.to_str().map(|value| Some(value.trim())).map_err(|_| Error::InvalidCredentials)
 }

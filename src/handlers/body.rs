@@ -99,12 +99,13 @@ impl Body {
     }
 }
 
-/// A value as a `T`. `at` is where the value stands in the body, such as `[3]`.
+/// An object as a `T`. `at` is where the object stands in the body, such as `[3]`.
 ///
 /// # Errors
 ///
 /// [`Error::Invalid`] that names the field that is wrong.
 pub fn typed<T: DeserializeOwned>(value: Value, at: &str) -> Result<T, Error> {
+    not_an_array(if at.is_empty() { "body" } else { at }, &value)?;
     serde_path_to_error::deserialize(value).map_err(|error| {
         let path = error.path().to_string();
         let field = match (at, path.as_str()) {
@@ -125,6 +126,16 @@ pub fn typed<T: DeserializeOwned>(value: Value, at: &str) -> Result<T, Error> {
         }
         Error::invalid(field, message)
     })
+}
+
+/// Anything but an array: the library would take one for an object's fields in
+/// their order.
+///
+/// # Errors
+///
+/// [`Error::Invalid`] that names the field.
+pub fn not_an_array(field: &str, value: &Value) -> Result<(), Error> {
+    if value.is_array() { Err(Error::invalid(field, "invalid type: array, expected an object")) } else { Ok(()) }
 }
 
 /// Text that can be stored: no longer than `most` characters and without control characters.

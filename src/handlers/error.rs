@@ -10,8 +10,11 @@ use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
 use serde::Serialize;
 use serde_json::json;
 
+use super::campaigns::CampaignsFamily;
+use super::contacts::ContactsFamily;
+use super::json_text;
 use super::openapi::Document;
-use super::{campaigns, contacts, json_text, record_lists};
+use super::record_lists::RecordListsFamily;
 use crate::domain::deletion::Reason;
 use crate::error::Error;
 
@@ -63,7 +66,7 @@ pub fn status(error: &Error) -> StatusCode {
     match error {
         Error::InvalidToken | Error::InvalidCredentials => StatusCode::UNAUTHORIZED,
         Error::MissingScope(_) => StatusCode::FORBIDDEN,
-        Error::Invalid(_) | Error::ListFull { .. } => StatusCode::BAD_REQUEST,
+        Error::Invalid(_) | Error::ListFull { .. } | Error::TooManyRecords { .. } => StatusCode::BAD_REQUEST,
         Error::NotFound(_) | Error::NoSuchPath => StatusCode::NOT_FOUND,
         Error::Refused { failure, .. } => match failure.reason {
             Reason::NotFound | Reason::AlreadyDeleted | Reason::InvalidIdentifier => StatusCode::NOT_FOUND,
@@ -79,8 +82,8 @@ pub fn status(error: &Error) -> StatusCode {
         Error::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
         Error::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         Error::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
-        Error::Busy => StatusCode::SERVICE_UNAVAILABLE,
-        Error::Database(_) | Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        Error::Busy | Error::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
+        Error::OutcomeUnknown(_) | Error::Database(_) | Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
 
@@ -107,29 +110,20 @@ impl Family for Native {
 pub async fn no_such_operation(request: HttpRequest, document: web::Data<Document>) -> HttpResponse {
     let allow = document.methods_at(request.path());
     let error = if allow.is_empty() { Error::NoSuchPath } else { Error::MethodNotAllowed { allow } };
-    match document_family(request.path()) {
-        FamilyName::Contacts => respond::<contacts::ContactsFamily>(&error),
-        FamilyName::Campaigns => respond::<campaigns::CampaignsFamily>(&error),
-        FamilyName::RecordLists => respond::<record_lists::RecordListsFamily>(&error),
-        FamilyName::Native => respond::<Native>(&error),
-    }
+    respond_at(request.path(), &error)
 }
 
-enum FamilyName {
-    Contacts,
-    Campaigns,
-    RecordLists,
-    Native,
-}
-
-fn document_family(path: &str) -> FamilyName {
-    let mut segments = path.split('/').skip(1);
-    match segments.next() {
-        Some("agentassist") if path.split('/').any(|segment| segment == "campaign") => FamilyName::Campaigns,
-        Some("agentassist") => FamilyName::Contacts,
-        Some("campaign" | "api") => FamilyName::Campaigns,
-        Some("record-lists" | "campaigns") => FamilyName::RecordLists,
-        _ => FamilyName::Native,
+/// An error in the envelope of the family that the path belongs to, for where no
+/// handler's type says it.
+pub fn respond_at(path: &str, error: &Error) -> HttpResponse {
+    match path.split('/').nth(1) {
+        Some("agentassist") if path.split('/').any(|segment| segment == "campaign") => {
+            respond::<CampaignsFamily>(error)
+        }
+        Some("agentassist") => respond::<ContactsFamily>(error),
+        Some("campaign" | "api") => respond::<CampaignsFamily>(error),
+        Some("record-lists" | "campaigns") => respond::<RecordListsFamily>(error),
+        _ => respond::<Native>(error),
     }
 }
 
@@ -140,7 +134,7 @@ fn respond<F: Family>(error: &Error) -> HttpResponse {
         Error::MethodNotAllowed { allow } => {
             response.insert_header((ALLOW, allow.join(", ")));
         }
-        Error::Busy => {
+        Error::Busy | Error::Overloaded => {
             response.insert_header((RETRY_AFTER, "1"));
         }
         Error::InvalidToken | Error::InvalidCredentials => {
@@ -161,7 +155,9 @@ fn log(error: &Error) {
             constraint = database.constraint(),
             "the database refused a statement"
         ),
-        Error::Database(other) => tracing::error!(error = %other, "the database could not be used"),
+        Error::Database(other) | Error::OutcomeUnknown(other) => {
+            tracing::error!(error = %other, "the database could not be used")
+        }
         Error::Internal(what) => tracing::error!(what, "something that cannot be, was"),
         _ => {}
     }

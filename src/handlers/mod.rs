@@ -57,9 +57,12 @@ fn timestamp(at: OffsetDateTime) -> String {
         .expect("a year from the database has four digits")
 }
 
-/// Names the deletion in the answer's header.
+/// Names the deletion in the answer's header, unless nothing was deleted.
 fn with_deletion_id<'a>(builder: &'a mut HttpResponseBuilder, deletion: &Deletion) -> &'a mut HttpResponseBuilder {
-    builder.insert_header(("Deletion-Id", deletion.id.to_string()))
+    if deletion.rows() > 0 {
+        builder.insert_header(("Deletion-Id", deletion.id.to_string()));
+    }
+    builder
 }
 
 /// How many pages `total` things make.

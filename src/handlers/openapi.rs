@@ -34,7 +34,7 @@ impl Document {
     pub fn generate() -> Self {
         let document = document();
         let text = document.to_pretty_json().expect("descriptions are plain JSON");
-        let routes = document
+        let mut routes: Vec<_> = document
             .paths
             .paths
             .iter()
@@ -43,6 +43,8 @@ impl Document {
                 (ResourceDef::new(path.as_str()), methods.map(|(method, _)| method).collect())
             })
             .collect();
+        // What shows the document is not in it.
+        routes.push((ResourceDef::new(["/openapi.json", "/docs", "/docs/{_:.*}"]), vec!["GET"]));
         Self { text: web::Bytes::from(text + "\n"), routes }
     }
 

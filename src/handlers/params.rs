@@ -15,7 +15,7 @@ pub fn parse<T: DeserializeOwned>(query: &str) -> Result<T, Error> {
     let pairs = serde_urlencoded::Deserializer::new(form_urlencoded::parse(query.as_bytes()));
     serde_path_to_error::deserialize(pairs).map_err(|error| {
         let field = error.path().to_string();
-        let field = if field == "." || field == "?" { "query".to_owned() } else { field };
+        let field = if ["", ".", "?"].contains(&field.as_str()) { "query".to_owned() } else { field };
         Error::invalid(field, error.into_inner().to_string())
     })
 }

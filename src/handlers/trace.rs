@@ -1,15 +1,21 @@
-//! A span, an id and one log line for each request. Neither names, numbers,
-//! tokens nor bodies are logged: of the path, only its pattern is.
+//! A span, an id and one log line for each request, and an answer also where a
+//! handler panics. Neither names, numbers, tokens nor bodies are logged: of the
+//! path, only its pattern is.
 
+use std::panic::AssertUnwindSafe;
 use std::time::Instant;
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::error::InternalError;
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage};
+use futures_util::FutureExt;
 use tracing::Instrument;
 use uuid::Uuid;
+
+use super::error;
 
 /// The request's id, as it is answered and logged.
 #[derive(Clone, Debug)]
@@ -43,7 +49,14 @@ pub async fn trace<B: MessageBody + 'static>(
     request.extensions_mut().insert(RequestId(id));
     let started = Instant::now();
     async move {
-        let mut response = next.call(request).await?;
+        let path = request.path().to_owned();
+        let mut response = match AssertUnwindSafe(next.call(request)).catch_unwind().await {
+            Ok(response) => response?,
+            Err(_) => {
+                let answer = error::respond_at(&path, &crate::error::Error::Internal("a handler panicked"));
+                return Err(InternalError::from_response("a handler panicked", answer).into());
+            }
+        };
         if let Ok(header) = header {
             response.headers_mut().insert(REQUEST_ID, header);
         }

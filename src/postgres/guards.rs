@@ -4,7 +4,7 @@
 
 use sqlx::PgPool;
 
-use super::migrations;
+use super::{WORKER_ROLE, migrations};
 
 /// Tables of the migration tool, which hold nothing of any account.
 const EXEMPT_TABLES: [&str; 1] = ["_sqlx_migrations"];
@@ -12,6 +12,9 @@ const EXEMPT_TABLES: [&str; 1] = ["_sqlx_migrations"];
 /// Unique indexes that are not led by the account, each with its reason: a token
 /// names a client and no account.
 const EXEMPT_INDEXES: [&str; 1] = ["clients_by_client_id"];
+
+/// Functions that run with their owner's rights: from a client to its account.
+const EXEMPT_FUNCTIONS: [&str; 1] = ["sign_in"];
 
 /// Tables that hold who there is and not what they have; nothing in them is trashed.
 const IDENTITY_TABLES: [&str; 3] = ["accounts", "streams", "clients"];
@@ -21,6 +24,22 @@ const APPEND_ONLY_TABLES: [&str; 1] = ["ledger"];
 
 /// Policies that let the owner of the tables see all accounts' identity, and nobody else.
 const OWNER_POLICY: &str = "operator";
+
+/// What the policy `tenant` says, without white space, as Postgres prints it.
+const TENANT: &str = "(account_id=(SELECTNULLIF(current_setting('app.account_id'::text,true),''::text)AS\"nullif\"))";
+
+/// What the policy `only_trash_is_removed` says, without white space: of a row
+/// that has a life, of one that goes with a record, and of an attachment.
+const LINES: [(&str, &str); 3] = [
+    ("", "((deleted_atISNOTNULL)AND(NOTheld))"),
+    (
+        "record_phones",
+        "(EXISTS(SELECTFROMrecordsrWHERE((r.account_id=record_phones.account_id)\
+         AND(r.record_list_id=record_phones.record_list_id)AND(r.id=record_phones.record_id)\
+         AND(r.deleted_atISNOTNULL)AND(NOTr.held))))",
+    ),
+    ("campaign_contact_lists", "(list_liveISNULL)"),
+];
 
 /// Why the service refuses to serve.
 #[derive(Debug, thiserror::Error)]
@@ -55,6 +74,7 @@ pub async fn check(pool: &PgPool) -> Result<(), GuardError> {
     }
     wrong.extend(table_faults(pool).await?);
     wrong.extend(policy_faults(pool).await?);
+    wrong.extend(bypass_faults(pool).await?);
     wrong.extend(key_faults(pool).await?);
     if wrong.is_empty() { Ok(()) } else { Err(GuardError::Unsafe(wrong)) }
 }
@@ -81,7 +101,7 @@ pub async fn check_version(pool: &PgPool) -> Result<(), GuardError> {
 }
 
 async fn role_faults(pool: &PgPool) -> Result<Vec<String>, sqlx::Error> {
-    let role = sqlx::query!(
+    let roles = sqlx::query!(
         r#"
         SELECT rolname::text AS "name!", rolsuper OR rolbypassrls AS "bypasses!", rolcreaterole AS "creates_roles!",
                EXISTS (
@@ -90,21 +110,25 @@ async fn role_faults(pool: &PgPool) -> Result<Vec<String>, sqlx::Error> {
                    WHERE n.nspname = 'public' AND c.relkind IN ('r', 'p') AND pg_has_role(r.oid, c.relowner, 'MEMBER')
                ) AS "owns!"
         FROM pg_catalog.pg_roles r
-        WHERE rolname = current_user
-        "#
+        WHERE rolname = current_user OR rolname = $1
+        ORDER BY 1
+        "#,
+        WORKER_ROLE,
     )
-    .fetch_one(pool)
+    .fetch_all(pool)
     .await?;
     let mut wrong = Vec::new();
-    let name = role.name;
-    if role.bypasses {
-        wrong.push(format!("the role {name} is a superuser or bypasses row security"));
-    }
-    if role.creates_roles {
-        wrong.push(format!("the role {name} may create roles"));
-    }
-    if role.owns {
-        wrong.push(format!("the role {name} owns tables, or is a member of the role that does"));
+    for role in roles {
+        let name = role.name;
+        if role.bypasses {
+            wrong.push(format!("the role {name} is a superuser or bypasses row security"));
+        }
+        if role.creates_roles {
+            wrong.push(format!("the role {name} may create roles"));
+        }
+        if role.owns {
+            wrong.push(format!("the role {name} owns tables, or is a member of the role that does"));
+        }
     }
     Ok(wrong)
 }
@@ -114,9 +138,9 @@ async fn table_faults(pool: &PgPool) -> Result<Vec<String>, sqlx::Error> {
         r#"
         SELECT c.relname::text AS "name!", c.relrowsecurity AND c.relforcerowsecurity AS "guarded!",
                has_table_privilege(c.oid, 'TRUNCATE') AS "truncates!",
-               has_table_privilege(c.oid, 'TRIGGER') OR has_table_privilege(c.oid, 'REFERENCES') AS "reshapes!",
-               has_table_privilege(c.oid, 'SELECT') AS "reads!",
-               has_table_privilege(c.oid, 'UPDATE') OR has_table_privilege(c.oid, 'DELETE') AS "changes!"
+               has_table_privilege(c.oid, 'TRIGGER') OR has_any_column_privilege(c.oid, 'REFERENCES') AS "reshapes!",
+               has_any_column_privilege(c.oid, 'SELECT') AS "reads!",
+               has_any_column_privilege(c.oid, 'UPDATE') OR has_table_privilege(c.oid, 'DELETE') AS "changes!"
         FROM pg_catalog.pg_class c
         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
         WHERE n.nspname = 'public' AND c.relkind IN ('r', 'p') AND c.relname <> ALL ($1)
@@ -146,32 +170,39 @@ async fn table_faults(pool: &PgPool) -> Result<Vec<String>, sqlx::Error> {
 }
 
 async fn policy_faults(pool: &PgPool) -> Result<Vec<String>, sqlx::Error> {
-    // The text is what Postgres prints for the expression that the migrations give.
+    let (lined, lines): (Vec<&str>, Vec<&str>) = LINES.into_iter().unzip();
     let tables = sqlx::query!(
         r#"
-        SELECT c.relname::text AS "name!",
-               coalesce(bool_or(
-                   p.polname = 'tenant' AND p.polpermissive AND p.polcmd = '*' AND p.polroles = '{0}'
-                   AND pg_get_expr(p.polqual, p.polrelid) LIKE
-                       '(account_id = ( SELECT NULLIF(current_setting(''app.account_id''::text, true), ''''::text) AS %'
-                   AND p.polwithcheck IS NULL
-               ), false) AS "tenant!",
-               coalesce(bool_or(p.polname = 'only_trash_is_removed' AND NOT p.polpermissive AND p.polcmd = 'd'
-                   AND p.polroles = '{0}'), false) AS "line!",
-               coalesce(bool_or(
-                   p.polpermissive AND p.polname <> 'tenant'
-                   AND NOT (p.polname = $2 AND c.relname = ANY ($3) AND p.polroles = ARRAY[c.relowner])
-               ), false) AS "opened!"
-        FROM pg_catalog.pg_class c
-        JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-        LEFT JOIN pg_catalog.pg_policy p ON p.polrelid = c.oid
-        WHERE n.nspname = 'public' AND c.relkind IN ('r', 'p') AND c.relname <> ALL ($1)
-        GROUP BY c.relname
+        WITH policy AS (
+            SELECT c.relname, c.relowner, p.polname, p.polpermissive, p.polcmd, p.polroles, p.polwithcheck,
+                   regexp_replace(pg_get_expr(p.polqual, p.polrelid), '\s', '', 'g') AS says
+            FROM pg_catalog.pg_class c
+            JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+            LEFT JOIN pg_catalog.pg_policy p ON p.polrelid = c.oid
+            WHERE n.nspname = 'public' AND c.relkind IN ('r', 'p') AND c.relname <> ALL ($1)
+        ), line AS (
+            SELECT * FROM unnest($5::text[], $6::text[]) AS line (relname, says)
+        )
+        SELECT relname::text AS "name!",
+               coalesce(bool_or(polname = 'tenant' AND polpermissive AND polcmd = '*' AND polroles = '{0}'
+                   AND says = $4 AND polwithcheck IS NULL), false) AS "tenant!",
+               coalesce(bool_or(polname = 'only_trash_is_removed' AND NOT polpermissive AND polcmd = 'd'
+                   AND polroles = '{0}' AND says = coalesce(
+                       (SELECT line.says FROM line WHERE line.relname = policy.relname),
+                       (SELECT line.says FROM line WHERE line.relname = '')
+                   )), false) AS "line!",
+               coalesce(bool_or(polpermissive AND polname <> 'tenant'
+                   AND NOT (polname = $2 AND relname = ANY ($3) AND polroles = ARRAY[relowner])), false) AS "opened!"
+        FROM policy
+        GROUP BY relname
         ORDER BY 1
         "#,
         &EXEMPT_TABLES as _,
         OWNER_POLICY,
         &IDENTITY_TABLES as _,
+        TENANT,
+        &lined as _,
+        &lines as _,
     )
     .fetch_all(pool)
     .await?;
@@ -186,10 +217,32 @@ async fn policy_faults(pool: &PgPool) -> Result<Vec<String>, sqlx::Error> {
         }
         let is_trashed_from = !IDENTITY_TABLES.contains(&name) && !APPEND_ONLY_TABLES.contains(&name);
         if is_trashed_from && !table.line {
-            wrong.push(format!("{name}: the restrictive policy `only_trash_is_removed` is missing"));
+            wrong.push(format!("{name}: the restrictive policy `only_trash_is_removed` is missing or altered"));
         }
     }
     Ok(wrong)
+}
+
+/// What would see rows with other rights than the caller's.
+async fn bypass_faults(pool: &PgPool) -> Result<Vec<String>, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"
+        SELECT format('%s: a view sees rows with the rights of its owner', c.relname) AS "fault!"
+        FROM pg_catalog.pg_class c
+        JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+        WHERE n.nspname = 'public' AND c.relkind IN ('v', 'm')
+        UNION ALL
+        SELECT format('%s(): the function runs with the rights of its owner, or lets its caller choose the search path', p.proname)
+        FROM pg_catalog.pg_proc p
+        JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+        WHERE n.nspname = 'public' AND p.prosecdef
+          AND NOT (p.proname = ANY ($1) AND p.proconfig = ARRAY['search_path=""'])
+        ORDER BY 1
+        "#,
+        &EXEMPT_FUNCTIONS as _,
+    )
+    .fetch_all(pool)
+    .await
 }
 
 async fn key_faults(pool: &PgPool) -> Result<Vec<String>, sqlx::Error> {

@@ -27,10 +27,22 @@ pub const WORKER_ROLE: &str = "expunge_worker";
 /// How often a transaction that lost a race is tried in all.
 const TRIES: u32 = 4;
 
+/// A connection that has been idle for longer is asked whether it still lives
+/// before it is used.
+const TRUSTED_IDLE: Duration = Duration::from_secs(5);
+
+/// No statement of a request runs for longer, and no transaction waits for its
+/// client for longer.
+const STATEMENT_TIMEOUT: &str = "60s";
+
+/// How long a probe waits for its connection.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// A pool of connections as the application's role.
 #[derive(Clone)]
 pub struct Database {
     pool: PgPool,
+    probe: PgPool,
     lock_timeout: String,
 }
 
@@ -60,23 +72,28 @@ impl Database {
         let pool = PgPoolOptions::new()
             .max_connections(settings.max_connections)
             .acquire_timeout(settings.acquire_timeout)
-            .connect_lazy_with(options);
-        Self { pool, lock_timeout: format!("{}ms", settings.lock_timeout.as_millis().max(1)) }
+            .test_before_acquire(false)
+            .before_acquire(|connection, connected| {
+                Box::pin(async move { Ok(connected.idle_for < TRUSTED_IDLE || connection.ping().await.is_ok()) })
+            })
+            .connect_lazy_with(options.clone());
+        let probe = PgPoolOptions::new().max_connections(1).acquire_timeout(PROBE_TIMEOUT).connect_lazy_with(options);
+        Self { pool, probe, lock_timeout: format!("{}ms", settings.lock_timeout.as_millis().max(1)) }
     }
 
-    /// The pool itself, for what belongs to no account: health and the catalog.
-    pub fn pool(&self) -> &PgPool {
-        &self.pool
+    /// A connection apart, for health and the catalog: requests cannot take it.
+    pub fn probe(&self) -> &PgPool {
+        &self.probe
     }
 
     /// A connection that is set to no account.
     ///
     /// # Errors
     ///
-    /// [`Error::Busy`] when none comes free in time.
+    /// [`Error::Overloaded`] when none comes free in time.
     pub async fn acquire(&self) -> Result<PoolConnection<Postgres>, Error> {
         self.pool.acquire().await.map_err(|error| match error {
-            sqlx::Error::PoolTimedOut => Error::Busy,
+            sqlx::Error::PoolTimedOut => Error::Overloaded,
             other => Error::Database(other),
         })
     }
@@ -88,7 +105,8 @@ impl Database {
     ///
     /// # Errors
     ///
-    /// What `work` fails with; [`Error::Busy`] when it lost every race.
+    /// What `work` fails with; [`Error::Busy`] when it lost every race;
+    /// [`Error::OutcomeUnknown`] when the connection broke in the commit.
     pub async fn transaction<T>(
         &self,
         account: &AccountId,
@@ -118,15 +136,24 @@ impl Database {
         let mut connection = self.acquire().await?;
         let mut transaction = connection.begin().await?;
         sqlx::query!(
-            "SELECT set_config('app.account_id', $1, true) AS account, set_config('lock_timeout', $2, true) AS lock_timeout",
+            r#"
+            SELECT set_config('app.account_id', $1, true) AS account, set_config('lock_timeout', $2, true) AS lock_timeout,
+                   set_config('statement_timeout', $3, true) AS statement_timeout,
+                   set_config('idle_in_transaction_session_timeout', $3, true) AS idle_timeout
+            "#,
             account.as_str(),
             self.lock_timeout,
+            STATEMENT_TIMEOUT,
         )
         .fetch_one(&mut *transaction)
         .await?;
         match work(&mut transaction, which).await {
             Ok(done) => {
-                transaction.commit().await?;
+                transaction.commit().await.map_err(|error| match error {
+                    // The server answered: it has rolled back.
+                    sqlx::Error::Database(_) => Error::Database(error),
+                    _ => Error::OutcomeUnknown(error),
+                })?;
                 Ok(done)
             }
             Err(error) => {

@@ -87,17 +87,17 @@ pub async fn trash_of(conn: &mut Connection, account: &AccountId, lists: &[&str]
     Ok(())
 }
 
-/// Removes all trashed members of the lists for good. Answers which went.
-pub async fn remove_of(conn: &mut Connection, account: &AccountId, lists: &[&str]) -> Result<Vec<Written>> {
+/// Removes all trashed members of a list for good. Answers which went.
+pub async fn remove_of(conn: &mut Connection, account: &AccountId, list: &str) -> Result<Vec<Written>> {
     sqlx::query_as!(
         Written,
         r#"
         DELETE FROM contact_list_members
-        WHERE account_id = $1 AND list_id = ANY($2)
+        WHERE account_id = $1 AND list_id = $2
         RETURNING id, version
         "#,
         account.as_str(),
-        lists as _,
+        list,
     )
     .fetch_all(conn)
     .await

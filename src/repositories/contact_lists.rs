@@ -145,23 +145,6 @@ pub async fn holder_of_name(
     .await
 }
 
-/// Says that a list's members changed.
-pub async fn touch(conn: &mut Connection, caller: &Caller, id: &str, now: OffsetDateTime) -> Result<()> {
-    sqlx::query!(
-        r#"
-        UPDATE contact_lists SET updated_at = $3, updated_by = $4, version = version + 1
-        WHERE account_id = $1 AND id = $2 AND deleted_at IS NULL
-        "#,
-        caller.account_id.as_str(),
-        id,
-        now,
-        caller.user_id.as_str(),
-    )
-    .execute(conn)
-    .await?;
-    Ok(())
-}
-
 /// Locks lists for deletion, in the order of their ids. The strongest lock: an
 /// attachment that is being made holds the list's key, and is waited for.
 pub async fn lock(

@@ -116,15 +116,14 @@ pub async fn find(
     .transpose()
 }
 
-/// A page of contacts, newest first.
-pub async fn list(
+/// A page of live contacts, newest first.
+pub async fn list_live(
     conn: &mut Connection,
     account: &AccountId,
     stream: &StreamId,
     filter: &ContactFilter,
     page: Page,
 ) -> Result<Vec<Contact>> {
-    // Each branch names its half of the table outright, so that its partial index serves it.
     sqlx::query_as!(
         ContactRow,
         r#"
@@ -132,28 +131,17 @@ pub async fn list(
                twitter_details, created_by, created_by_aid, updated_by, updated_by_aid, created_at, updated_at,
                deleted_at IS NOT NULL AS "trashed!"
         FROM contacts
-        WHERE account_id = $1 AND stream_id = $2 AND id = ANY (ARRAY (
-            SELECT id
-            FROM (
-                SELECT id, phone_key, created_at, updated_at FROM contacts
-                WHERE account_id = $1 AND stream_id = $2 AND deleted_at IS NULL AND NOT $3
-                UNION ALL
-                SELECT id, phone_key, created_at, updated_at FROM contacts
-                WHERE account_id = $1 AND stream_id = $2 AND deleted_at IS NOT NULL AND $3
-            ) AS half
-            WHERE ($4::text IS NULL OR phone_key = $4)
-              AND ($5::timestamptz IS NULL OR created_at < $5)
-              AND ($6::timestamptz IS NULL OR created_at >= $6)
-              AND ($7::timestamptz IS NULL OR updated_at < $7)
-              AND ($8::timestamptz IS NULL OR updated_at >= $8)
-            ORDER BY id DESC
-            LIMIT $9 OFFSET $10
-        ))
+        WHERE account_id = $1 AND stream_id = $2 AND deleted_at IS NULL
+          AND ($3::text IS NULL OR phone_key = $3)
+          AND ($4::timestamptz IS NULL OR created_at < $4)
+          AND ($5::timestamptz IS NULL OR created_at >= $5)
+          AND ($6::timestamptz IS NULL OR updated_at < $6)
+          AND ($7::timestamptz IS NULL OR updated_at >= $7)
         ORDER BY id DESC
+        LIMIT $8 OFFSET $9
         "#,
         account.as_str(),
         stream.as_str(),
-        filter.trashed,
         filter.phone_key.as_ref().map(PhoneKey::as_str),
         filter.created_before,
         filter.created_after,
@@ -169,8 +157,8 @@ pub async fn list(
     .collect()
 }
 
-/// How many contacts there are on all pages.
-pub async fn count(
+/// How many contacts `list_live` has on all pages.
+pub async fn count_live(
     conn: &mut Connection,
     account: &AccountId,
     stream: &StreamId,
@@ -179,22 +167,87 @@ pub async fn count(
     sqlx::query_scalar!(
         r#"
         SELECT count(*) AS "count!"
-        FROM (
-            SELECT phone_key, created_at, updated_at FROM contacts
-            WHERE account_id = $1 AND stream_id = $2 AND deleted_at IS NULL AND NOT $3
-            UNION ALL
-            SELECT phone_key, created_at, updated_at FROM contacts
-            WHERE account_id = $1 AND stream_id = $2 AND deleted_at IS NOT NULL AND $3
-        ) AS half
-        WHERE ($4::text IS NULL OR phone_key = $4)
-          AND ($5::timestamptz IS NULL OR created_at < $5)
-          AND ($6::timestamptz IS NULL OR created_at >= $6)
-          AND ($7::timestamptz IS NULL OR updated_at < $7)
-          AND ($8::timestamptz IS NULL OR updated_at >= $8)
+        FROM contacts
+        WHERE account_id = $1 AND stream_id = $2 AND deleted_at IS NULL
+          AND ($3::text IS NULL OR phone_key = $3)
+          AND ($4::timestamptz IS NULL OR created_at < $4)
+          AND ($5::timestamptz IS NULL OR created_at >= $5)
+          AND ($6::timestamptz IS NULL OR updated_at < $6)
+          AND ($7::timestamptz IS NULL OR updated_at >= $7)
         "#,
         account.as_str(),
         stream.as_str(),
-        filter.trashed,
+        filter.phone_key.as_ref().map(PhoneKey::as_str),
+        filter.created_before,
+        filter.created_after,
+        filter.updated_before,
+        filter.updated_after,
+    )
+    .fetch_one(conn)
+    .await
+}
+
+/// A page of contacts in the trash, newest first.
+pub async fn list_trash(
+    conn: &mut Connection,
+    account: &AccountId,
+    stream: &StreamId,
+    filter: &ContactFilter,
+    page: Page,
+) -> Result<Vec<Contact>> {
+    sqlx::query_as!(
+        ContactRow,
+        r#"
+        SELECT id, stream_id, first_name, last_name, salutation, country_code, phone_number, extension, address,
+               twitter_details, created_by, created_by_aid, updated_by, updated_by_aid, created_at, updated_at,
+               deleted_at IS NOT NULL AS "trashed!"
+        FROM contacts
+        WHERE account_id = $1 AND stream_id = $2 AND deleted_at IS NOT NULL
+          AND ($3::text IS NULL OR phone_key = $3)
+          AND ($4::timestamptz IS NULL OR created_at < $4)
+          AND ($5::timestamptz IS NULL OR created_at >= $5)
+          AND ($6::timestamptz IS NULL OR updated_at < $6)
+          AND ($7::timestamptz IS NULL OR updated_at >= $7)
+        ORDER BY id DESC
+        LIMIT $8 OFFSET $9
+        "#,
+        account.as_str(),
+        stream.as_str(),
+        filter.phone_key.as_ref().map(PhoneKey::as_str),
+        filter.created_before,
+        filter.created_after,
+        filter.updated_before,
+        filter.updated_after,
+        page.limit,
+        page.skip,
+    )
+    .fetch_all(conn)
+    .await?
+    .into_iter()
+    .map(TryInto::try_into)
+    .collect()
+}
+
+/// How many contacts `list_trash` has on all pages.
+pub async fn count_trash(
+    conn: &mut Connection,
+    account: &AccountId,
+    stream: &StreamId,
+    filter: &ContactFilter,
+) -> Result<i64> {
+    sqlx::query_scalar!(
+        r#"
+        SELECT count(*) AS "count!"
+        FROM contacts
+        WHERE account_id = $1 AND stream_id = $2 AND deleted_at IS NOT NULL
+          AND ($3::text IS NULL OR phone_key = $3)
+          AND ($4::timestamptz IS NULL OR created_at < $4)
+          AND ($5::timestamptz IS NULL OR created_at >= $5)
+          AND ($6::timestamptz IS NULL OR updated_at < $6)
+          AND ($7::timestamptz IS NULL OR updated_at >= $7)
+        "#,
+        account.as_str(),
+        stream.as_str(),
         filter.phone_key.as_ref().map(PhoneKey::as_str),
         filter.created_before,
         filter.created_after,

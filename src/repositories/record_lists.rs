@@ -79,8 +79,26 @@ pub async fn is_live(conn: &mut Connection, account: &AccountId, id: Uuid) -> Re
     .await
 }
 
-/// Locks a live list against deletion while records are added to it. Answers
-/// what tells its records apart.
+/// What tells the records of a live list apart.
+pub async fn unique_identifier_type(
+    conn: &mut Connection,
+    account: &AccountId,
+    id: Uuid,
+) -> Result<Option<UniqueIdentifierType>> {
+    sqlx::query_scalar!(
+        "SELECT unique_identifier_type FROM record_lists WHERE account_id = $1 AND id = $2 AND deleted_at IS NULL",
+        account.as_str(),
+        id,
+    )
+    .fetch_optional(conn)
+    .await?
+    .map(|name| identifier_type(&name))
+    .transpose()
+}
+
+/// Locks a live list while records are added to it: against deletion, and
+/// against others who fill it, so that its limit holds. Answers what tells its
+/// records apart.
 pub async fn lock_to_fill(
     conn: &mut Connection,
     account: &AccountId,
@@ -91,7 +109,7 @@ pub async fn lock_to_fill(
         SELECT unique_identifier_type
         FROM record_lists
         WHERE account_id = $1 AND id = $2 AND deleted_at IS NULL
-        FOR KEY SHARE
+        FOR NO KEY UPDATE
         "#,
         account.as_str(),
         id,

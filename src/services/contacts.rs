@@ -96,9 +96,15 @@ impl Contacts {
     ) -> Result<(Vec<Contact>, i64), Error> {
         self.database
             .transaction(&caller.account_id, async |conn, _| {
-                let contacts = contacts::list(conn, &caller.account_id, stream, filter, page).await?;
-                let total = contacts::count(conn, &caller.account_id, stream, filter).await?;
-                Ok((contacts, total))
+                let account = &caller.account_id;
+                // Each half of the table has a statement of its own, so that its partial index serves it.
+                Ok(if filter.trashed {
+                    let page = contacts::list_trash(conn, account, stream, filter, page).await?;
+                    (page, contacts::count_trash(conn, account, stream, filter).await?)
+                } else {
+                    let page = contacts::list_live(conn, account, stream, filter, page).await?;
+                    (page, contacts::count_live(conn, account, stream, filter).await?)
+                })
             })
             .await
     }

@@ -28,7 +28,7 @@ impl Health {
         if self.stopping.load(Ordering::Relaxed) {
             return Ok(false);
         }
-        guards::check_version(self.database.pool()).await?;
+        guards::check_version(self.database.probe()).await?;
         Ok(true)
     }
 

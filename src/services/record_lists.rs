@@ -65,7 +65,7 @@ impl RecordLists {
     pub async fn unique_identifier_type(&self, caller: &Caller, id: Uuid) -> Result<UniqueIdentifierType, Error> {
         self.database
             .transaction(&caller.account_id, async |conn, _| {
-                let kind = record_lists::lock_to_fill(conn, &caller.account_id, id).await?;
+                let kind = record_lists::unique_identifier_type(conn, &caller.account_id, id).await?;
                 kind.ok_or(Error::NotFound(Thing::RecordList))
             })
             .await

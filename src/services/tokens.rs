@@ -143,7 +143,10 @@ fn object(part: &str) -> Result<serde_json::Map<String, Value>, Rejected> {
 fn seconds(claims: &serde_json::Map<String, Value>, name: &str) -> Result<Option<f64>, Rejected> {
     match claims.get(name) {
         None => Ok(None),
-        Some(Value::Number(seconds)) => Ok(seconds.as_f64()),
+        Some(Value::Number(seconds)) => match seconds.as_f64() {
+            Some(seconds) if seconds.is_finite() => Ok(Some(seconds)),
+            _ => Err(Rejected("a time is out of range")),
+        },
         Some(_) => Err(Rejected("a time is not a number")),
     }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::TestApp;
+use crate::support::{TestApp, redacted};
 
 /// The words of a bulk report in the order of the ids, and what is wrong with
 /// the report, if anything is.
@@ -46,10 +46,8 @@ async fn a_deleted_contact_is_answered_as_the_seed_has_it() {
     let before = app.get(&app.account.contact_path(&id)).await.expect(200);
     let answer = app.delete(&app.account.contact_path(&id)).await;
     let contact = answer.expect(200);
-    insta::assert_json_snapshot!(contact, {
-        ".instanceBotId" => "st-…", ".orgId" => "o-…", ".accountId" => "…", ".createdBy" => "u-…", ".createdByAId" => "a-…",
-        ".createdAt" => "…", ".updatedAt" => "…", ".id" => "…",
-    });
+    let own = ["instanceBotId", "orgId", "accountId", "createdBy", "createdByAId", "createdAt", "updatedAt", "id"];
+    insta::assert_snapshot!(redacted(contact.clone(), "", &own));
     assert_eq!(contact["instanceBotId"], app.account.stream.as_str());
     assert_eq!(contact["accountId"], app.account.id.as_str());
     assert_eq!(contact["createdAt"], before["createdAt"]);

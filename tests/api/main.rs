@@ -2,9 +2,12 @@
 
 mod support;
 
+mod bad_input;
 mod campaigns;
 mod concurrency;
 mod contacts;
 mod erasure;
+mod identity;
+mod openapi;
 mod records;
 mod statements;

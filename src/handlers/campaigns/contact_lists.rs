@@ -189,7 +189,6 @@ pub struct NewContactListBody {
     #[schema(max_length = 256)]
     description: String,
     /// Where the people on it come from.
-    #[schema(inline)]
     source: Source,
     /// Whether a number may be on it more than once.
     #[serde(default)]
@@ -204,6 +203,7 @@ pub struct NewContactListBody {
 /// Where the people on a list come from.
 #[derive(Clone, Copy, Debug, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = ContactListSource)]
 enum Source {
     /// The public API.
     PassiveApi,

@@ -109,6 +109,7 @@ fn plus() -> String {
 }
 
 fn new_contact(item: Value) -> Result<NewContact, Error> {
+    body::not_an_array("cellPhone", item.get("cellPhone").unwrap_or_default())?;
     let new: NewContactBody = body::typed(item, "")?;
     body::required_text("firstName", &new.first_name, 255)?;
     body::required_text("lastName", &new.last_name, 255)?;

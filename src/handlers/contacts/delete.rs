@@ -32,7 +32,7 @@ use crate::services::Services;
         SingleDeletionParams,
     ),
     responses(
-        (status = 200, description = "The contact as the deletion leaves it.", body = ContactBody, headers(("Deletion-Id" = String, description = "The deletion's id, under which the ledger has it.")), example = json!(example_contact("INACTIVE"))),
+        (status = 200, description = "The contact as the deletion leaves it.", body = ContactBody, headers(("Deletion-Id" = String, description = "The deletion's id, under which the ledger has it. Absent when nothing was deleted.")), example = json!(example_contact("INACTIVE"))),
         ContactsErrors, ContactNotFound, ContactOnHold,
     ),
 )]
@@ -70,7 +70,7 @@ pub async fn delete_contact(
     ),
     request_body(content = BulkDeletionBody, example = json!({"ids": ["6960cbe9b155d194e2f00000", "6960cc07b155d194e2f00000"]})),
     responses(
-        (status = 200, description = "One outcome for each id.", body = BulkReport, headers(("Deletion-Id" = String, description = "The deletion's id, under which the ledger has it.")), example = json!(example_report())),
+        (status = 200, description = "One outcome for each id.", body = BulkReport, headers(("Deletion-Id" = String, description = "The deletion's id, under which the ledger has it. Absent when nothing was deleted.")), example = json!(example_report())),
         ContactsErrors,
     ),
 )]
@@ -96,7 +96,7 @@ pub async fn bulk_delete_contacts(
     ),
     request_body(content = BulkDeletionBody, example = json!({"ids": ["6960cbe9b155d194e2f00000", "6960cc07b155d194e2f00000"]})),
     responses(
-        (status = 200, description = "One outcome for each id.", body = BulkReport, headers(("Deletion-Id" = String, description = "The deletion's id, under which the ledger has it.")), example = json!(example_report())),
+        (status = 200, description = "One outcome for each id.", body = BulkReport, headers(("Deletion-Id" = String, description = "The deletion's id, under which the ledger has it. Absent when nothing was deleted.")), example = json!(example_report())),
         ContactsErrors,
     ),
 )]

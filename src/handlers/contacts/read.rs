@@ -2,8 +2,8 @@
 
 use actix_web::{HttpResponse, get, web};
 use serde::{Deserialize, Serialize};
-use time::OffsetDateTime;
 use time::format_description::well_known::Iso8601;
+use time::{OffsetDateTime, UtcOffset};
 
 use super::{
     Answer, ContactBody, ContactNotFound, ContactsAccess, ContactsErrors, Status, contact_id, example_contact,
@@ -151,7 +151,11 @@ impl ListParams {
 fn instant(field: &str, text: Option<String>) -> Result<Option<OffsetDateTime>, Error> {
     text.map(|text| {
         OffsetDateTime::parse(&text, &Iso8601::PARSING)
-            .map_err(|_| Error::invalid(field, "not a time in ISO 8601 such as 2026-01-09T05:20:39.374Z"))
+            .ok()
+            .and_then(|instant| instant.checked_to_offset(UtcOffset::UTC))
+            // The database and the answers have no other years.
+            .filter(|instant| (1..=9999).contains(&instant.year()))
+            .ok_or_else(|| Error::invalid(field, "not a time in ISO 8601 such as 2026-01-09T05:20:39.374Z"))
     })
     .transpose()
 }

@@ -58,8 +58,10 @@ pub async fn bulk_create_records(
 ) -> Answer {
     let list = record_list_id(&path)?;
     let BulkCreateBody { records } = body.json().await?;
-    if records.is_empty() || records.len() > MAX_CREATED {
-        return Err(Error::invalid("records", format!("must have 1 to {MAX_CREATED} records")).into());
+    match records.len() {
+        0 => return Err(Error::invalid("records", "must have at least one").into()),
+        1..=MAX_CREATED => {}
+        _ => return Err(Error::TooManyRecords { limit: MAX_CREATED }.into()),
     }
     let caller = &authorized.caller;
     let unique_by = services.record_lists.unique_identifier_type(caller, list).await?;
@@ -132,7 +134,7 @@ struct NewRecordBody {
     /// Whether the other system is to be told of results.
     sync_external_id: Option<bool>,
     /// Anything else.
-    #[schema(value_type = Object)]
+    #[schema(value_type = Object, required = false)]
     extra_data: Option<Map<String, Value>>,
 }
 
@@ -143,7 +145,6 @@ struct NewPhoneBody {
     /// The number, 1 to 20 digits.
     phone_number: String,
     /// What kind of number it is.
-    #[schema(inline)]
     phone_type: Option<PhoneType>,
 }
 
@@ -185,8 +186,7 @@ impl PhoneType {
 
 /// Reads one record of a bulk create; everything that is wrong with it, at once.
 fn person(input: &Value, unique_by: UniqueIdentifierType) -> Result<Person, Vec<ProblemBody>> {
-    let new: NewRecordBody =
-        body::typed(input.clone(), "").map_err(|error| vec![ProblemBody::new(problem_at(&error), error.message())])?;
+    let new = read(input).map_err(|error| vec![ProblemBody::new(problem_at(&error), error.message())])?;
     let mut problems = Vec::new();
     let first_name =
         name("first_name", new.first_name, RecordError::FirstNameMissing, RecordError::FirstNameInvalid, &mut problems);
@@ -229,6 +229,13 @@ fn person(input: &Value, unique_by: UniqueIdentifierType) -> Result<Person, Vec<
         sync_external_id: new.sync_external_id.unwrap_or(false),
         extra_data,
     })
+}
+
+fn read(input: &Value) -> Result<NewRecordBody, Error> {
+    for (index, phone) in input.get("phone_numbers").and_then(Value::as_array).into_iter().flatten().enumerate() {
+        body::not_an_array(&format!("phone_numbers[{index}]"), phone)?;
+    }
+    body::typed(input.clone(), "")
 }
 
 fn name(

@@ -48,7 +48,7 @@ use crate::services::Services;
     ),
     responses(
         (status = 200, description = "One outcome for each item.", body = BulkDeletionReport, content_type = "application/hal+json",
-         headers(("Deletion-Id" = String, description = "The deletion's id, under which the ledger has it.")),
+         headers(("Deletion-Id" = String, description = "The deletion's id, under which the ledger has it. Absent when nothing was deleted.")),
          example = json!({
             "record_list_id": "8858c834-481d-4a02-8176-cffc02c50350", "has_errors": true, "total_deleted": 1, "total_errors": 1, "records_deleted": 1,
             "_links": {"self": {"href": "https://expunge.example/record-lists/8858c834-481d-4a02-8176-cffc02c50350/records"},

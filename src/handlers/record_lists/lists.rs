@@ -69,13 +69,14 @@ pub struct NewRecordListBody {
     name: String,
     /// What is to tell its records apart.
     #[serde(default)]
-    #[schema(inline, required = false, default = "NOTHING")]
+    #[schema(required = false, default = "NOTHING")]
     unique_identifier_type: TypeBody,
 }
 
 /// What tells the records of a list apart.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[schema(as = UniqueIdentifierType)]
 enum TypeBody {
     /// A record's first phone number.
     PhoneNumber,

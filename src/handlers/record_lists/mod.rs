@@ -31,6 +31,9 @@ impl Family for RecordListsFamily {
             Error::Invalid(fields) => {
                 fields.iter().map(|field| json!({ "name": field.field, "description": field.message })).collect()
             }
+            Error::TooManyRecords { limit } => {
+                vec![json!({ "name": format!("records[{limit}]"), "description": error.message() })]
+            }
             _ => Vec::new(),
         };
         let (code, message) = code(error);
@@ -51,8 +54,13 @@ fn code(error: &Error) -> (&'static str, &'static str) {
             ("0530907", "Record List is in a state where the operation is not possible.")
         }
         Error::ListFull { .. } => ("0530911", "Record List is full."),
-        Error::Busy => ("0530999", "Try again."),
-        Error::Database(_) | Error::Internal(_) => ("0530999", "Internal error."),
+        Error::TooManyRecords { .. } => ("0530936", "Exceeded limit of records to insert."),
+        Error::Invalid(fields) if fields.iter().any(|field| field.field == "unique_identifier_type") => {
+            ("0530941", "Invalid unique identifier type.")
+        }
+        Error::NoSuchPath => ("0530900", "Not found."),
+        Error::Busy | Error::Overloaded => ("0530999", "Try again."),
+        Error::OutcomeUnknown(_) | Error::Database(_) | Error::Internal(_) => ("0530999", "Internal error."),
         _ if error::status(error).is_client_error() => ("0530900", "Bad request."),
         _ => ("0530999", "Internal error."),
     }

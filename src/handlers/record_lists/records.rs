@@ -58,6 +58,8 @@ pub async fn list_records(
     let links = Links(&settings.public_url);
     let total_pages = pages(total, per_page);
     let link = |page: i64| links.records_page(list, page, per_page);
+    // Pages are numbered to a depth; no link leads beyond it.
+    let last = total_pages.clamp(1, MAX_DEPTH / per_page + 1);
     let body = RecordPage {
         total,
         count: records.len(),
@@ -67,8 +69,8 @@ pub async fn list_records(
         links: PageLinks {
             this: link(number),
             first: link(1),
-            last: link(total_pages.max(1)),
-            next: (number < total_pages).then(|| link(number + 1)),
+            last: link(last),
+            next: (number < last).then(|| link(number + 1)),
             prev: (number > 1).then(|| link(number - 1)),
         },
         embedded: Embedded { records: records.into_iter().map(|record| RecordBody::of(record, &links)).collect() },

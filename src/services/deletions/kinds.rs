@@ -19,14 +19,16 @@ use crate::repositories::{
 pub struct Removed {
     /// How many of the rows that were asked for.
     pub rows: u64,
-    /// The rows below them.
-    pub children: Option<Children>,
+    /// The rows below them, by parent.
+    pub children: Vec<Children>,
 }
 
 /// Rows that went because their parent did.
 pub struct Children {
     /// Their kind.
     pub resource: &'static str,
+    /// Their parent.
+    pub within: String,
     /// Which.
     pub rows: Vec<Written>,
 }
@@ -191,21 +193,24 @@ pub async fn remove(
     stamp: &Stamp,
 ) -> Result<Removed, Error> {
     Ok(match target {
-        Target::Contacts(_) => Removed { rows: contacts::remove(conn, account, ids).await?, children: None },
+        Target::Contacts(_) => Removed { rows: contacts::remove(conn, account, ids).await?, children: Vec::new() },
         Target::ContactLists(_) => {
             contact_list_members::trash_of(conn, account, ids, stamp).await?;
-            let rows = contact_list_members::remove_of(conn, account, ids).await?;
-            let children = Some(Children { resource: "contact_list_member", rows });
+            let mut children = Vec::new();
+            for list in ids {
+                let rows = contact_list_members::remove_of(conn, account, list).await?;
+                children.push(Children { resource: "contact_list_member", within: (*list).to_owned(), rows });
+            }
             Removed { rows: contact_lists::remove(conn, account, ids).await?, children }
         }
         Target::Campaigns(_) => {
             campaigns::forget_attachments(conn, account, ids).await?;
-            Removed { rows: campaigns::remove(conn, account, ids).await?, children: None }
+            Removed { rows: campaigns::remove(conn, account, ids).await?, children: Vec::new() }
         }
         Target::Records(list) => {
             let ids: Vec<Uuid> = ids.iter().filter_map(|id| ids::parse_uuid(id)).collect();
             records::remove_phones(conn, account, *list, &ids).await?;
-            Removed { rows: records::remove(conn, account, *list, &ids).await?, children: None }
+            Removed { rows: records::remove(conn, account, *list, &ids).await?, children: Vec::new() }
         }
     })
 }

@@ -210,7 +210,7 @@ async fn trash(
     stamp: &Stamp,
 ) -> Result<(), Error> {
     let written = mark(conn, caller, target, plan, stamp).await?;
-    record(conn, caller, target.resource(), target, Action::Deleted, stamp, &written).await
+    record(conn, caller, target.resource(), &target.within(), Action::Deleted, stamp, &written).await
 }
 
 /// Through the trash in the same transaction: the rows are marked and then
@@ -235,10 +235,10 @@ async fn remove(
     if removed.rows != rows.len() as u64 {
         return Err(Error::Internal("fewer rows were removed than were decided"));
     }
-    if let Some(children) = removed.children {
-        record(conn, caller, children.resource, target, Action::HardDeleted, stamp, &children.rows).await?;
+    for children in removed.children {
+        record(conn, caller, children.resource, &children.within, Action::HardDeleted, stamp, &children.rows).await?;
     }
-    record(conn, caller, target.resource(), target, Action::HardDeleted, stamp, &rows).await
+    record(conn, caller, target.resource(), &target.within(), Action::HardDeleted, stamp, &rows).await
 }
 
 async fn mark(
@@ -263,7 +263,7 @@ async fn record(
     conn: &mut Connection,
     caller: &Caller,
     resource: &str,
-    target: &Target,
+    within: &str,
     action: Action,
     stamp: &Stamp,
     rows: &[Written],
@@ -271,7 +271,6 @@ async fn record(
     if rows.is_empty() {
         return Ok(());
     }
-    let within = target.within();
-    let entry = Entry { deletion_id: stamp.deletion_id, resource, within: &within, action, at: stamp.at };
+    let entry = Entry { deletion_id: stamp.deletion_id, resource, within, action, at: stamp.at };
     Ok(ledger::append(conn, caller, &entry, rows).await?)
 }

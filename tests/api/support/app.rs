@@ -97,6 +97,7 @@ impl TestApp {
             clock: clock.clone(),
             settings: Settings { public_url: base_url.clone(), record_bulk_limit: 100 },
             threads: Some(2),
+            drain: Duration::ZERO,
             shutdown_timeout: 1,
         };
         let services = app::services(&parts).await.unwrap_or_else(|error| panic!("{error}"));

@@ -3,6 +3,11 @@
 
 pub mod app;
 pub mod http;
+pub mod operations;
 pub mod postgres;
+pub mod refusal;
 
 pub use app::{Account, TestApp};
+pub use http::{Answer, redacted};
+pub use operations::{Operation, Things};
+pub use refusal::{Family, fingerprint};

@@ -1,0 +1,1046 @@
+//! What is malformed is refused in its family's envelope and changes nothing.
+
+use rand::rngs::StdRng;
+use rand::seq::IndexedRandom;
+use rand::{Rng, SeedableRng};
+use reqwest::Method;
+use reqwest::header::{HeaderMap, HeaderValue};
+use serde_json::{Value, json};
+
+use crate::support::refusal::Fingerprint;
+use crate::support::{Answer, Family, Operation, TestApp, Things, fingerprint};
+
+const JSON: Option<&str> = Some("application/json");
+
+/// A request that must be refused, and how.
+struct Case {
+    name: String,
+    family: Family,
+    method: Method,
+    path: String,
+    content_type: Option<&'static str>,
+    body: Option<Vec<u8>>,
+    status: u16,
+    code: Option<&'static str>,
+    says: Says,
+}
+
+/// What the refusal must say.
+#[derive(Clone, Copy, Debug)]
+enum Says {
+    /// That this field is wrong, by its exact place.
+    Field(&'static str),
+    /// This, in whatever place.
+    Text(&'static str),
+}
+
+use Says::{Field, Text};
+
+impl Case {
+    fn of(operation: &Operation, name: &str, status: u16, says: Says) -> Self {
+        Self {
+            name: format!("{}: {name}", operation.id),
+            family: operation.family,
+            method: operation.method.clone(),
+            path: operation.path.clone(),
+            content_type: operation.body.is_some().then_some("application/json"),
+            body: operation.body.as_ref().map(|body| body.to_string().into_bytes()),
+            status,
+            code: None,
+            says,
+        }
+    }
+
+    fn body(self, content_type: Option<&'static str>, body: impl Into<Vec<u8>>) -> Self {
+        Self { content_type, body: Some(body.into()), ..self }
+    }
+
+    fn no_body(self) -> Self {
+        Self { content_type: None, body: None, ..self }
+    }
+
+    fn at(self, path: impl Into<String>) -> Self {
+        Self { path: path.into(), ..self }
+    }
+
+    fn code(self, code: &'static str) -> Self {
+        Self { code: Some(code), ..self }
+    }
+
+    async fn send(&self, app: &TestApp) -> Answer {
+        let mut request = app.request(self.method.clone(), &self.path);
+        if let Some(content_type) = self.content_type {
+            request = request.header("Content-Type", content_type);
+        }
+        match &self.body {
+            Some(body) => request.bytes(body.clone()).send().await,
+            None => request.send().await,
+        }
+    }
+}
+
+/// What of an answer is not as the case has it.
+fn verdict(case: &Case, answer: &Answer) -> Result<(), String> {
+    let refusal = case.family.refusal(answer, case.status)?;
+    if case.code.is_some_and(|code| code != refusal.code) {
+        return Err(format!("the code is not {:?}: {}", case.code, answer.text));
+    }
+    let is_said = match case.says {
+        Field(field) => refusal.complaints.iter().any(|complaint| complaint.starts_with(&format!("{field}: "))),
+        Text(text) => refusal.complaints.iter().any(|complaint| complaint.contains(text)),
+    };
+    if is_said { Ok(()) } else { Err(format!("does not say {:?}: {}", case.says, answer.text)) }
+}
+
+/// The tables whose rows are not what they were.
+fn changed(before: &Fingerprint, after: &Fingerprint) -> Vec<String> {
+    after.iter().filter(|(table, rows)| before.get(*table) != Some(*rows)).map(|(table, _)| table.clone()).collect()
+}
+
+/// Sends every case and panics with all that went wrong.
+async fn check(app: &TestApp, cases: &[Case]) {
+    let mut before = fingerprint(&app.admin).await;
+    let mut wrong = Vec::new();
+    // A fingerprint takes longer than a refusal, so several share one.
+    for some in cases.chunks(20) {
+        for case in some {
+            if let Err(what) = verdict(case, &case.send(app).await) {
+                wrong.push(format!("{}\n    {what}", case.name));
+            }
+        }
+        let after = fingerprint(&app.admin).await;
+        let tables = changed(&before, &after);
+        if !tables.is_empty() {
+            let names: Vec<&str> = some.iter().map(|case| case.name.as_str()).collect();
+            wrong.push(format!("{} changed by one of:\n    {}", tables.join(", "), names.join("\n    ")));
+        }
+        before = after;
+    }
+    assert!(
+        wrong.is_empty(),
+        "{} of {} are not refused as they must be:\n{}",
+        wrong.len(),
+        cases.len(),
+        wrong.join("\n")
+    );
+}
+
+/// An application, and things of its first account.
+async fn start() -> (TestApp, Things) {
+    let app = TestApp::start().await;
+    let things = Things::create(&app, &app.account, 1).await;
+    (app, things)
+}
+
+/// Queries that no deletion takes.
+const BAD_QUERIES: [(&str, Says); 14] = [
+    ("atomc=true", Text("atomc")),
+    ("Mode=hard", Text("Mode")),
+    ("mode=hard&moed=soft", Text("moed")),
+    ("mode%5B%5D=hard", Text("mode[]")),
+    ("%00=1", Text("unknown field")),
+    ("=", Text("unknown field")),
+    ("mode=harder", Field("mode")),
+    ("mode=HARD", Field("mode")),
+    ("mode=", Field("mode")),
+    ("mode", Field("mode")),
+    ("mode=%00", Field("mode")),
+    ("mode=%ff", Field("mode")),
+    ("mode=soft&mode=soft", Text("mode")),
+    ("mode=soft&mode=hard", Text("mode")),
+];
+
+/// Queries that no bulk deletion takes.
+const BAD_BULK_QUERIES: [(&str, Says); 7] = [
+    ("atomic=1", Field("atomic")),
+    ("atomic=yes", Field("atomic")),
+    ("atomic=", Field("atomic")),
+    ("atomic", Field("atomic")),
+    ("atomic=TRUE", Field("atomic")),
+    ("atomic=true&atomic=true", Text("atomic")),
+    ("atomic=true&atomic=false", Text("atomic")),
+];
+
+/// Bodies that are not JSON, or not all of it.
+const BROKEN: [(&str, &[u8]); 14] = [
+    ("cut short", br#"{"ids":["#),
+    ("an array cut short", br#"[{"id":"#),
+    ("two documents", b"[] []"),
+    ("trailing garbage", b"{}x"),
+    ("single quotes", b"{'ids':['a']}"),
+    ("a comment", b"/* */ {}"),
+    ("not a number", b"NaN"),
+    ("a raw NUL", b"\0"),
+    ("a NUL in a string", b"[\"\0\"]"),
+    ("not UTF-8", b"\xff\xfe"),
+    ("a byte order mark", b"\xef\xbb\xbf{}"),
+    ("an overlong UTF-8", b"[\"\xc0\xaf\"]"),
+    ("half a surrogate", br#"["\ud800"]"#),
+    ("a number that is none", b"[01]"),
+];
+
+/// Content types that a JSON body cannot have.
+const BAD_CONTENT_TYPES: [Option<&str>; 10] = [
+    None,
+    Some(""),
+    Some("text/plain"),
+    Some("application/x-www-form-urlencoded"),
+    Some("multipart/form-data; boundary=x"),
+    Some("application/jsonx"),
+    Some("application/xml"),
+    Some("*/*"),
+    Some("application/json; charset=latin1"),
+    Some("application/json; charset=\"utf-16\""),
+];
+
+/// Ids that nothing can have, as they stand on a path.
+fn bad_ids() -> Vec<(&'static str, String)> {
+    vec![
+        ("a word", "x".to_owned()),
+        ("NUL", "%00".to_owned()),
+        ("a byte that is no UTF-8", "%ff".to_owned()),
+        ("10,000 characters", "a".repeat(10_000)),
+        ("10,000 digits", "0".repeat(10_000)),
+        ("letters beyond ASCII", "%C3%A9%F0%9F%92%A9".to_owned()),
+        ("a slash", "..%2f..%2fcontacts".to_owned()),
+        ("a quote", "%27%20OR%201=1--".to_owned()),
+        ("a percent sign", "%25".to_owned()),
+        ("half an escape", "%2".to_owned()),
+        ("a number", "-1".to_owned()),
+        ("null", "null".to_owned()),
+        ("capitals", "69609027C1746A6142900000".to_owned()),
+        ("a UUID in braces", "%7B8858c834-481d-4a02-8176-cffc02c50350%7D".to_owned()),
+        ("a UUID without hyphens", "8858c834481d4a028176cffc02c50350".to_owned()),
+        ("an id and a NUL", "69609027c1746a6142900000%00".to_owned()),
+        ("an id and a space", "69609027c1746a6142900000%20".to_owned()),
+    ]
+}
+
+fn deep(levels: usize) -> String {
+    "[".repeat(levels) + &"]".repeat(levels)
+}
+
+/// The refusals that every operation with a JSON body shares.
+fn body_cases(operation: &Operation) -> Vec<Case> {
+    let case = |name: &str, status, says| Case::of(operation, name, status, says);
+    let mut cases = vec![
+        case("no body", 400, Field("body")).no_body(),
+        case("no body, but a content type", 400, Field("body")).body(JSON, ""),
+        case("white space", 400, Field("body")).body(JSON, " \r\n"),
+        case("null", 400, Field("body")).body(JSON, "null"),
+        case("a string", 400, Field("body")).body(JSON, "\"x\""),
+        case("a number", 400, Field("body")).body(JSON, "7"),
+        case("a boolean", 400, Field("body")).body(JSON, "true"),
+        case("deep nesting", 400, Field("body")).body(JSON, deep(500_000)),
+        case("deep nesting below", 400, Field("body")).body(JSON, format!(r#"{{"a":{}}}"#, deep(200))),
+        case("10 MB", 413, Text("body")).body(JSON, vec![b' '; 10_000_000]),
+        case("10 MB of nothing known", 413, Text("body")).body(None, vec![b'x'; 10_000_000]),
+    ];
+    cases.extend(BROKEN.map(|(name, body)| case(name, 400, Field("body")).body(JSON, body)));
+    let good = operation.body.as_ref().expect("the operation takes a body").to_string();
+    cases.extend(BAD_CONTENT_TYPES.map(|content_type| {
+        let name = format!("content type {content_type:?}");
+        case(&name, 415, Text("Content-Type")).body(content_type, good.clone())
+    }));
+    cases
+}
+
+fn query_cases(operation: &Operation) -> Vec<Case> {
+    let bulk: &[_] = if operation.is_bulk_deletion() { &BAD_BULK_QUERIES } else { &[] };
+    BAD_QUERIES
+        .iter()
+        .chain(bulk)
+        .map(|(query, says)| Case::of(&operation.clone().with_query(query), &format!("?{query}"), 400, *says))
+        .collect()
+}
+
+#[tokio::test]
+async fn a_single_deletion_that_is_malformed_deletes_nothing() {
+    let (app, things) = start().await;
+    let mut cases = Vec::new();
+    for operation in things.deletions(&app.account).iter().filter(|operation| !operation.is_bulk_deletion()) {
+        let case = |name: &str, status, says| Case::of(operation, name, status, says);
+        for body in ["null", "[]", "\"\"", "7", r#"{"mode":"hard"}"#, r#"{"ids":[]}"#, "{", "x", "\0", "{}{}"] {
+            for content_type in [JSON, None, Some("text/plain")] {
+                let name = format!("the body {body:?} as {content_type:?}");
+                cases.push(case(&name, 400, Field("body")).body(content_type, body));
+            }
+        }
+        cases.push(case("a body that is not UTF-8", 400, Field("body")).body(JSON, b"\xff"));
+        cases.push(case("deep nesting", 400, Field("body")).body(JSON, deep(100_000)));
+        cases.push(case("10 MB", 413, Text("body")).body(JSON, vec![b' '; 10_000_000]));
+        cases.extend(query_cases(operation));
+    }
+    check(&app, &cases).await;
+}
+
+#[tokio::test]
+async fn an_id_that_is_malformed_is_not_found_on_any_path() {
+    let (app, things) = start().await;
+    let mut cases = Vec::new();
+    for operation in things.operations(&app.account).iter().filter(|operation| operation.is_about_a_thing()) {
+        let ids = [&things.contact, &things.contact_list, &things.campaign, &things.record_list, &things.record];
+        for id in ids.into_iter().filter(|id| operation.path.contains(id.as_str())) {
+            let code = match operation.family {
+                Family::RecordLists if *id == things.record => "0530920",
+                Family::RecordLists => "0530910",
+                _ => "404",
+            };
+            for (name, bad) in bad_ids() {
+                let path = operation.path.replace(id.as_str(), &bad);
+                cases.push(Case::of(operation, name, 404, Text("not found")).at(path).code(code));
+            }
+        }
+        if operation.path.contains(&app.account.stream) {
+            for (name, bad) in bad_ids().into_iter().take(5) {
+                let path = operation.path.replace(&app.account.stream, &bad);
+                let name = format!("{name} for a stream");
+                cases.push(Case::of(operation, &name, 401, Text("Invalid SDK credentials")).at(path));
+            }
+        }
+    }
+    check(&app, &cases).await;
+}
+
+#[tokio::test]
+async fn a_bulk_deletion_of_contacts_that_is_malformed_deletes_nothing() {
+    let (app, things) = start().await;
+    let id = &things.contact;
+    let many = |count: usize| json!({"ids": vec![id; count]}).to_string();
+    let mut cases = Vec::new();
+    for operation in things.deletions(&app.account) {
+        if operation.family != Family::Contacts || !operation.is_bulk_deletion() {
+            continue;
+        }
+        let case = |name: &str, status, says, body: String| Case::of(&operation, name, status, says).body(JSON, body);
+        cases.extend(body_cases(&operation));
+        cases.extend(query_cases(&operation));
+        cases.extend([
+            case("a bare array", 400, Field("body"), format!(r#"["{id}"]"#)),
+            case("an array of fields", 400, Field("body"), format!(r#"[["{id}"]]"#)),
+            case("an array of objects", 400, Field("body"), format!(r#"[{{"id":"{id}"}}]"#)),
+            case("no ids", 400, Text("ids"), "{}".to_owned()),
+            case("null ids", 400, Field("ids"), r#"{"ids":null}"#.to_owned()),
+            case("ids a string", 400, Field("ids"), format!(r#"{{"ids":"{id}"}}"#)),
+            case("ids an object", 400, Field("ids"), format!(r#"{{"ids":{{"0":"{id}"}}}}"#)),
+            case("ids empty", 400, Field("ids"), r#"{"ids":[]}"#.to_owned()),
+            case("id empty", 400, Field("ids"), r#"{"id":[]}"#.to_owned()),
+            case("id a string", 400, Text("id"), format!(r#"{{"id":"{id}"}}"#)),
+            case("a number among ids", 400, Field("ids[1]"), format!(r#"{{"ids":["{id}",7]}}"#)),
+            case("null among ids", 400, Field("ids[1]"), format!(r#"{{"ids":["{id}",null]}}"#)),
+            case("a boolean among ids", 400, Field("ids[0]"), format!(r#"{{"ids":[true,"{id}"]}}"#)),
+            case("an array among ids", 400, Field("ids[1]"), format!(r#"{{"ids":["{id}",["{id}"]]}}"#)),
+            case("an object among ids", 400, Field("ids[1]"), format!(r#"{{"ids":["{id}",{{"id":"{id}"}}]}}"#)),
+            case("1,001 ids", 413, Field("ids"), many(1001)),
+            case("10,000 ids", 413, Field("ids"), many(10_000)),
+            case("an unknown field", 400, Text("idz"), format!(r#"{{"ids":["{id}"],"idz":[]}}"#)),
+            case("an option in the body", 400, Text("mode"), format!(r#"{{"ids":["{id}"],"mode":"soft"}}"#)),
+            case("both names", 400, Text("ids"), format!(r#"{{"ids":["{id}"],"id":["{id}"]}}"#)),
+            case("a key twice", 400, Text("\"ids\""), format!(r#"{{"ids":["{id}"],"ids":["{id}"]}}"#)),
+            case("a key twice by escape", 400, Text("\"ids\""), format!(r#"{{"ids":["{id}"],"\u0069ds":["{id}"]}}"#)),
+            case("an unknown key twice", 400, Text("\"x\""), format!(r#"{{"ids":["{id}"],"x":1,"x":1}}"#)),
+            case("half a surrogate", 400, Field("body"), format!(r#"{{"ids":["{id}","\udc00"]}}"#)),
+        ]);
+        let mut bytes = format!(r#"{{"ids":["{id}",""#).into_bytes();
+        bytes.extend(b"\xff\"]}");
+        cases.push(Case::of(&operation, "an id that is not UTF-8", 400, Field("body")).body(JSON, bytes));
+        cases.extend(
+            [("on_multiple=all", Text("on_multiple")), ("onMultiple=all", Text("onMultiple"))]
+                .map(|(query, says)| Case::of(&operation.clone().with_query(query), query, 400, says)),
+        );
+    }
+    check(&app, &cases).await;
+}
+
+#[tokio::test]
+async fn a_bulk_deletion_of_records_that_is_malformed_deletes_nothing() {
+    let (app, things) = start().await;
+    let id = &things.record;
+    let operation = things
+        .deletions(&app.account)
+        .into_iter()
+        .find(|operation| operation.id == "bulk_delete_records")
+        .expect("records can be deleted");
+    let case = |name: &str, says, body: String| Case::of(&operation, name, 400, says).body(JSON, body).code("0530900");
+    let external = r#"{"external_provider":"p","external_id":"e"}"#;
+    let many = |count: usize| json!(vec![json!({"id": id}); count]).to_string();
+    let mut cases = body_cases(&operation);
+    cases.extend(query_cases(&operation));
+    cases.extend([
+        case("an object", Field("body"), format!(r#"{{"id":"{id}"}}"#)),
+        case("the other family's body", Field("body"), format!(r#"{{"ids":["{id}"]}}"#)),
+        case("nothing named", Field("body"), "[]".to_owned()),
+        case("101 records", Field("[100]"), many(101)),
+        case("10,000 records", Field("[100]"), many(10_000)),
+        case("a bare id", Field("[0]"), format!(r#"["{id}"]"#)),
+        case("null among items", Field("[1]"), format!(r#"[{{"id":"{id}"}},null]"#)),
+        case("a number among items", Field("[1]"), format!(r#"[{{"id":"{id}"}},7]"#)),
+        case("an array among items", Field("[1]"), format!(r#"[{{"id":"{id}"}},["{id}"]]"#)),
+        case("an array of fields", Field("[0]"), format!(r#"[["{id}",null,null,null]]"#)),
+        case("an empty item", Field("[0]"), "[{}]".to_owned()),
+        case("a null id", Field("[0]"), r#"[{"id":null}]"#.to_owned()),
+        case("an id that is a number", Field("[1].id"), format!(r#"[{{"id":"{id}"}},{{"id":7}}]"#)),
+        case("an id that is an array", Field("[0].id"), format!(r#"[{{"id":["{id}"]}}]"#)),
+        case("a number that is a number", Field("[0].phone_number"), r#"[{"phone_number":14155550100}]"#.to_owned()),
+        case("two kinds", Field("[1]"), format!(r#"[{{"id":"{id}"}},{{"phone_number":"+14155550100"}}]"#)),
+        case("two kinds, the last", Field("[2]"), format!(r#"[{external},{external},{{"id":"{id}"}}]"#)),
+        case("two kinds in one", Field("[0]"), format!(r#"[{{"id":"{id}","phone_number":"+14155550100"}}]"#)),
+        case(
+            "an id and a reference",
+            Field("[0]"),
+            format!(r#"[{{"id":"{id}","external_provider":"p","external_id":"e"}}]"#),
+        ),
+        case("half a reference", Field("[0].external_id"), r#"[{"external_provider":"p"}]"#.to_owned()),
+        case("the other half", Field("[1].external_provider"), format!(r#"[{external},{{"external_id":"e"}}]"#)),
+        case(
+            "half of it null",
+            Field("[0].external_id"),
+            r#"[{"external_provider":"p","external_id":null}]"#.to_owned(),
+        ),
+        case("an id and half a reference", Field("[0]"), format!(r#"[{{"id":"{id}","external_id":"e"}}]"#)),
+        case("an unknown field", Text("idd"), format!(r#"[{{"id":"{id}","idd":1}}]"#)),
+        case("the vendor's camelCase", Text("phoneNumber"), r#"[{"phoneNumber":"+14155550100"}]"#.to_owned()),
+        case("a key twice", Text("\"id\""), format!(r#"[{{"id":"{id}","id":"{id}"}}]"#)),
+        case("a key twice by escape", Text("\"id\""), format!(r#"[{{"id":"{id}","\u0069d":"{id}"}}]"#)),
+        case("half a surrogate", Field("body"), format!(r#"[{{"id":"{id}"}},{{"id":"\udc00"}}]"#)),
+    ]);
+    cases.extend(
+        [
+            ("on_multiple=some", Field("on_multiple")),
+            ("on_multiple=", Field("on_multiple")),
+            ("onMultiple=fail", Text("onMultiple")),
+            ("on_multiple=all&on_multiple=fail", Text("on_multiple")),
+        ]
+        .map(|(query, says)| Case::of(&operation.clone().with_query(query), query, 400, says).code("0530900")),
+    );
+    check(&app, &cases).await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_created_leaves_nothing_behind() {
+    let (app, things) = start().await;
+    let mut cases = Vec::new();
+    for operation in things.operations(&app.account) {
+        if operation.is_deletion() || operation.body.is_none() {
+            continue;
+        }
+        cases.extend(body_cases(&operation));
+        let case = |name: &str, status, says, body: Value| {
+            Case::of(&operation, name, status, says).body(JSON, body.to_string())
+        };
+        let name = &things.contact_list_name;
+        let long = "n".repeat(121);
+        match operation.id {
+            "create_contacts" => cases.extend([
+                case("an object", 400, Field("body"), json!({})),
+                case("no contacts", 400, Field("body"), json!([])),
+                case("1,001 contacts", 413, Field("body"), json!(vec![json!({}); 1001])),
+                Case::of(&operation, "a key twice", 400, Text("\"a\"")).body(JSON, r#"[{"a":1,"a":1}]"#),
+            ]),
+            "add_contacts_to_contact_list" => cases.extend([
+                case("an array of fields", 400, Field("body"), json!([name, [{"phoneNumber": "+14155550100"}]])),
+                case("nobody", 400, Field("data"), json!({"contact_list_name": name, "data": []})),
+                case(
+                    "1,001 people",
+                    413,
+                    Field("data"),
+                    json!({"contact_list_name": name, "data": vec![json!({}); 1001]}),
+                ),
+                case("no list", 400, Text("contact_list_name"), json!({"data": [{"phoneNumber": "+14155550100"}]})),
+                case("no number", 400, Field("data[0].phoneNumber"), json!({"contact_list_name": name, "data": [{}]})),
+                case(
+                    "a wrong number",
+                    400,
+                    Field("data[1].phoneNumber"),
+                    json!({"contact_list_name": name, "data": [{"phoneNumber": "+14155550100"}, {"phoneNumber": 7}]}),
+                ),
+                case(
+                    "a NUL",
+                    400,
+                    Text("data[0]"),
+                    json!({"contact_list_name": name, "data": [{"phoneNumber": "+14155550100", "x": "\0"}]}),
+                ),
+                case(
+                    "an unknown list",
+                    404,
+                    Text("Contact list not found"),
+                    json!({"contact_list_name": "x", "data": [{"phoneNumber": "+14155550100"}]}),
+                ),
+                case(
+                    "a list with a NUL",
+                    400,
+                    Field("contact_list_name"),
+                    json!({"contact_list_name": "\0", "data": [{"phoneNumber": "+14155550100"}]}),
+                ),
+            ]),
+            "create_contact_list" | "create_contact_list_v2" => cases.extend([
+                case("an array of fields", 400, Field("body"), json!(["n", "d", "passiveApi", true, null])),
+                case("no name", 400, Text("name"), json!({"description": "d", "source": "passiveApi"})),
+                case("no description", 400, Text("description"), json!({"name": "n", "source": "passiveApi"})),
+                case("no source", 400, Text("source"), json!({"name": "n", "description": "d"})),
+                case(
+                    "an unknown source",
+                    400,
+                    Field("source"),
+                    json!({"name": "n", "description": "d", "source": "x"}),
+                ),
+                case(
+                    "a null name",
+                    400,
+                    Field("name"),
+                    json!({"name": null, "description": "d", "source": "passiveApi"}),
+                ),
+                case(
+                    "an empty name",
+                    400,
+                    Field("name"),
+                    json!({"name": " ", "description": "d", "source": "passiveApi"}),
+                ),
+                case(
+                    "a long name",
+                    400,
+                    Field("name"),
+                    json!({"name": "n".repeat(49), "description": "d", "source": "passiveApi"}),
+                ),
+                case("a NUL", 400, Field("name"), json!({"name": "a\0", "description": "d", "source": "passiveApi"})),
+                case(
+                    "a NUL below",
+                    400,
+                    Text("mapping"),
+                    json!({"name": "n", "description": "d", "source": "passiveApi", "mapping": {"a": ["\0"]}}),
+                ),
+                case(
+                    "a mapping that is none",
+                    400,
+                    Field("mapping"),
+                    json!({"name": "n", "description": "d", "source": "passiveApi", "mapping": []}),
+                ),
+                case(
+                    "a wrong boolean",
+                    400,
+                    Field("allowDuplicates"),
+                    json!({"name": "n", "description": "d", "source": "passiveApi", "allowDuplicates": "yes"}),
+                ),
+                case(
+                    "a name that is taken",
+                    409,
+                    Text("name"),
+                    json!({"name": name.to_uppercase(), "description": "d", "source": "passiveApi"}),
+                ),
+            ]),
+            "create_campaign" | "create_campaign_v2" => {
+                cases.extend([
+                    case("an array of fields", 400, Field("body"), json!(["n", [name]])),
+                    case("no name", 400, Text("name"), json!({"contactLists": [name]})),
+                    case("a long name", 400, Field("name"), json!({"name": "n".repeat(49), "contactLists": [name]})),
+                    case("no lists", 400, Text("contactLists"), json!({"name": "n"})),
+                    case("lists empty", 400, Field("contactLists"), json!({"name": "n", "contactLists": []})),
+                    case(
+                        "101 lists",
+                        400,
+                        Field("contactLists"),
+                        json!({"name": "n", "contactLists": vec![name; 101]}),
+                    ),
+                    case(
+                        "a wrong list",
+                        400,
+                        Field("contactLists[1]"),
+                        json!({"name": "n", "contactLists": [name, 7]}),
+                    ),
+                    case(
+                        "an unknown list",
+                        400,
+                        Field("contactLists[1]"),
+                        json!({"name": "n", "contactLists": [name, "x"]}),
+                    ),
+                    case(
+                        "a NUL",
+                        400,
+                        Field("priority"),
+                        json!({"name": "n", "contactLists": [name], "priority": "\0"}),
+                    ),
+                    case("a NUL in a key", 400, Text("NUL"), json!({"name": "n", "contactLists": [name], "a\0": 1})),
+                ]);
+                let bare = operation.path.split('?').next().expect("a path").to_owned();
+                for (query, says) in [
+                    ("", Text("campaignType")),
+                    ("?campaignType=fax", Field("campaignType")),
+                    ("?campaignType=voice&campaignType=sms", Text("campaignType")),
+                ] {
+                    cases.push(Case::of(&operation, query, 400, says).at(format!("{bare}{query}")));
+                }
+            }
+            "create_record_list" => cases.extend([
+                case("an array of fields", 400, Field("body"), json!(["n", "EXTERNAL"])).code("0530900"),
+                case("no name", 400, Text("name"), json!({})).code("0530900"),
+                case("an empty name", 400, Field("name"), json!({"name": ""})).code("0530900"),
+                case("a long name", 400, Field("name"), json!({"name": long})).code("0530900"),
+                case("a NUL", 400, Field("name"), json!({"name": "\0"})).code("0530900"),
+                case(
+                    "a wrong type",
+                    400,
+                    Field("unique_identifier_type"),
+                    json!({"name": "n", "unique_identifier_type": "NAME"}),
+                )
+                .code("0530941"),
+            ]),
+            "bulk_create_records" => cases.extend([
+                case("an array of fields", 400, Field("body"), json!([[{"first_name": "a"}]])).code("0530900"),
+                case("a bare array", 400, Field("body"), json!([{"first_name": "a"}])).code("0530900"),
+                case("no records", 400, Field("records"), json!({"records": []})).code("0530900"),
+                case("records an object", 400, Field("records"), json!({"records": {}})).code("0530900"),
+                case("101 records", 400, Field("records[100]"), json!({"records": vec![json!({}); 101]}))
+                    .code("0530936"),
+            ]),
+            other => panic!("{other} creates and has no cases here"),
+        }
+    }
+    check(&app, &cases).await;
+}
+
+#[tokio::test]
+async fn an_item_that_is_malformed_is_an_outcome_in_its_place() {
+    let (app, things) = start().await;
+    let malformed = ["", " ", "x", "\0", "é", "💩", &"0".repeat(10_000), &things.contact.to_uppercase(), "null", "%00"];
+    let mut ids = vec![json!(things.contact), json!(things.contact)];
+    ids.extend(malformed.iter().map(|id| json!(id)));
+    let path = app.account.bulk_delete_path();
+    let report = app.delete_with(&path, &json!({"ids": ids})).await.expect(200);
+    assert_eq!(report["successfulRecords"], json!([{"id": things.contact}]));
+    let failed: Vec<(&Value, &Value)> = report["failedRecords"]
+        .as_array()
+        .expect("an array")
+        .iter()
+        .map(|record| (&record["id"], &record["reason"]))
+        .collect();
+    let (duplicate, invalid) = (json!("DUPLICATE_IN_REQUEST"), json!("INVALID_IDENTIFIER"));
+    let mut wanted = vec![(&ids[1], &duplicate)];
+    wanted.extend(ids[2..].iter().map(|id| (id, &invalid)));
+    assert_eq!(failed, wanted);
+
+    let path = format!("/record-lists/{}/records/bulks", things.record_list);
+    let braced = format!("{{{}}}", things.record);
+    let malformed = ["", "x", "\0", "é", &"0".repeat(10_000), &things.record.replace('-', ""), &braced];
+    let upper = things.record.to_uppercase();
+    let mut sent: Vec<&str> = vec![&things.record, &things.record, &upper];
+    sent.extend(malformed);
+    let body: Vec<Value> = sent.iter().map(|id| json!({"id": id})).collect();
+    let report = app.delete_with(&path, &json!(body)).await.expect(200);
+    assert_eq!((&report["total_deleted"], &report["total_errors"]), (&json!(1), &json!(sent.len() - 1)));
+    let reasons: Vec<&Value> = report["_embedded"]["failed_records"]
+        .as_array()
+        .expect("an array")
+        .iter()
+        .map(|record| &record["reason"])
+        .collect();
+    let mut wanted = vec![&duplicate, &duplicate];
+    wanted.extend(malformed.map(|_| &invalid));
+    assert_eq!(reasons, wanted);
+    assert_eq!(report["_embedded"]["reason"]["bad_request_param"], json!(&sent[1..]));
+
+    for (key, malformed) in [
+        ("phone_number", json!(["", "+", "x", "\0", "123456789012345678901", "1;2", "٣"])),
+        ("external_id", json!(["", "\0", "a\nb", "a".repeat(256)])),
+    ] {
+        let items: Vec<Value> = malformed
+            .as_array()
+            .expect("an array")
+            .iter()
+            .map(|id| match key {
+                "external_id" => json!({"external_provider": "p", "external_id": id}),
+                _ => json!({key: id}),
+            })
+            .collect();
+        let report = app.delete_with(&path, &json!(items)).await.expect(200);
+        assert_eq!((&report["total_deleted"], &report["total_errors"]), (&json!(0), &json!(items.len())), "{report}");
+        let failed = report["_embedded"]["failed_records"].as_array().expect("an array");
+        assert!(failed.iter().all(|record| record["reason"] == "INVALID_IDENTIFIER"), "{report}");
+    }
+}
+
+#[tokio::test]
+async fn an_empty_body_passes_with_any_content_type() {
+    let app = TestApp::start().await;
+    let types = [None, JSON, Some("text/plain"), Some("application/x-www-form-urlencoded"), Some(""), Some("nonsense")];
+    let empty = ["", " \n", "{}"];
+    for (number, (content_type, body)) in
+        types.into_iter().flat_map(|content_type| empty.map(|body| (content_type, body))).enumerate()
+    {
+        // Two of the operations share each thing, so that each gets one of its own.
+        let (first, second) = (2 * number as u64, 2 * number as u64 + 1);
+        let things =
+            [Things::create(&app, &app.account, first).await, Things::create(&app, &app.account, second).await];
+        for operation in things[0].deletions(&app.account) {
+            if operation.is_bulk_deletion() {
+                continue;
+            }
+            let things = &things[usize::from(operation.id.ends_with("_v2"))];
+            let operation = things.operations(&app.account).into_iter().find(|other| other.id == operation.id);
+            let operation = operation.expect("things have the same operations");
+            let case = Case::of(&operation, "", 200, Text(""));
+            let case = if body.is_empty() && content_type.is_none() { case } else { case.body(content_type, body) };
+            case.send(&app).await.expect(200);
+        }
+    }
+}
+
+#[tokio::test]
+async fn another_method_is_refused_and_the_right_ones_are_named() {
+    let (app, things) = start().await;
+    let document = app.get("/openapi.json").await.expect(200);
+    let operations = things.operations(&app.account);
+    let mut paths: Vec<(&str, Family)> = operations
+        .iter()
+        .map(|operation| (operation.path.split('?').next().expect("a path"), operation.family))
+        .collect();
+    paths.extend([("/livez", Family::Native), ("/readyz", Family::Native)]);
+    paths.sort_by_key(|(path, _)| *path);
+    paths.dedup();
+    let before = fingerprint(&app.admin).await;
+    for (path, family) in paths {
+        let mut allowed: Vec<String> = document["paths"]
+            .as_object()
+            .expect("paths")
+            .iter()
+            .filter(|(template, _)| matches_template(template, path))
+            .flat_map(|(_, item)| item.as_object().expect("operations").keys())
+            .map(|method| method.to_uppercase())
+            .collect();
+        allowed.sort();
+        allowed.dedup();
+        for method in ["GET", "POST", "PUT", "PATCH", "DELETE", "TRACE", "PURGE"] {
+            if allowed.iter().any(|other| other == method) {
+                continue;
+            }
+            let sent = Method::from_bytes(method.as_bytes()).expect("a method");
+            let answer = app.request(sent, path).send().await;
+            family.refusal(&answer, 405).unwrap_or_else(|wrong| panic!("{method} {path}: {wrong}"));
+            assert_eq!(answer.header("Allow"), Some(allowed.join(", ").as_str()), "{method} {path}");
+        }
+    }
+    assert_eq!(fingerprint(&app.admin).await, before);
+    for path in ["/openapi.json", "/docs"] {
+        let answer = app.request(Method::POST, path).send().await;
+        Family::Native.refusal(&answer, 405).unwrap_or_else(|wrong| panic!("POST {path}: {wrong}"));
+        assert_eq!(answer.header("Allow"), Some("GET"), "POST {path}");
+    }
+}
+
+fn matches_template(template: &str, path: &str) -> bool {
+    let (template, path): (Vec<&str>, Vec<&str>) = (template.split('/').collect(), path.split('/').collect());
+    template.len() == path.len()
+        && template.iter().zip(path).all(|(part, given)| part.starts_with('{') || *part == given)
+}
+
+#[tokio::test]
+async fn an_unknown_path_is_refused_in_the_envelope_of_its_family() {
+    let (app, things) = start().await;
+    let list = &things.record_list;
+    let paths = [
+        (app.account.family("/nothing"), Family::Contacts),
+        (app.account.family("/contacts/"), Family::Contacts),
+        (app.account.family("/contacts/a/b"), Family::Contacts),
+        (app.account.family("/Contacts"), Family::Contacts),
+        ("/agentassist".to_owned(), Family::Contacts),
+        (app.account.family("/campaign/a/b/c"), Family::Campaigns),
+        (app.account.family("/campaign/contactList/a/b"), Family::Campaigns),
+        ("/campaign".to_owned(), Family::Campaigns),
+        ("/campaign/api/v3/public/x/campaign".to_owned(), Family::Campaigns),
+        (format!("/campaign/api/v2/public/{}/nothing", app.account.stream), Family::Campaigns),
+        (format!("/api/1.1/public/{}/nothing", app.account.stream), Family::Campaigns),
+        (format!("/record-lists/{list}/nothing"), Family::RecordLists),
+        (format!("/record-lists/{list}/records/bulks/nothing"), Family::RecordLists),
+        ("/record-lists/".to_owned(), Family::RecordLists),
+        ("/".to_owned(), Family::Native),
+        ("/nothing".to_owned(), Family::Native),
+        ("/v1/nothing".to_owned(), Family::Native),
+        ("/%00".to_owned(), Family::Native),
+        ("/%ff".to_owned(), Family::Native),
+        (format!("/{}", "a".repeat(10_000)), Family::Native),
+    ];
+    let mut cases = Vec::new();
+    for (path, family) in paths {
+        for method in [Method::GET, Method::POST, Method::DELETE] {
+            let name = format!("{method} {}", &path[..path.len().min(80)]);
+            cases.push(Case {
+                name,
+                family,
+                method,
+                path: path.clone(),
+                content_type: None,
+                body: None,
+                status: 404,
+                code: None,
+                says: Text("There is nothing at this path"),
+            });
+        }
+    }
+    check(&app, &cases).await;
+}
+
+#[tokio::test]
+async fn a_page_that_cannot_be_is_refused() {
+    let (app, things) = start().await;
+    let mut cases = Vec::new();
+    for operation in things.operations(&app.account) {
+        let queries: &[(&str, Says)] = match operation.id {
+            "list_contacts" => &[
+                ("limit=0", Field("limit")),
+                ("limit=101", Field("limit")),
+                ("limit=-1", Field("limit")),
+                ("limit=x", Field("limit")),
+                ("limit=99999999999999999999", Field("limit")),
+                ("skip=-1", Field("skip")),
+                ("skip=10001", Field("skip")),
+                ("page=0", Field("page")),
+                ("page=9223372036854775807", Field("skip")),
+                ("page=1&skip=0", Field("page")),
+                ("status=GONE", Field("status")),
+                ("phoneNumber=x", Field("phoneNumber")),
+                ("phoneNumber=%00", Field("phoneNumber")),
+                ("createdBefore=yesterday", Field("createdBefore")),
+                ("createdBefore=-009999-01-01T00:00:00Z", Field("createdBefore")),
+                ("createdAfter=9999-12-31T23:59:59-12:00", Field("createdAfter")),
+                ("updatedAfter=-009999-01-01T00:00:00%2B12:00", Field("updatedAfter")),
+                ("updatedBefore=2026-02-30T00:00:00Z", Field("updatedBefore")),
+            ],
+            "list_records" => &[
+                ("per_page=0", Field("per_page")),
+                ("per_page=501", Field("per_page")),
+                ("per_page=x", Field("per_page")),
+                ("page=0", Field("page")),
+                ("page=-9223372036854775808", Field("page")),
+                ("page=9223372036854775807", Field("page")),
+                ("page=1&page=2", Text("page")),
+            ],
+            _ => &[],
+        };
+        cases.extend(
+            queries
+                .iter()
+                .map(|(query, says)| Case::of(&operation.clone().with_query(query), &format!("?{query}"), 400, *says)),
+        );
+    }
+    check(&app, &cases).await;
+}
+
+#[test]
+fn an_answer_that_is_not_a_refusal_is_caught() {
+    let case = |family| Case {
+        name: String::new(),
+        family,
+        method: Method::DELETE,
+        path: String::new(),
+        content_type: None,
+        body: None,
+        status: 400,
+        code: None,
+        says: Field("ids"),
+    };
+    let answer = |status: u16, content_type: &'static str, body: Value| Answer {
+        status: status.try_into().expect("a status"),
+        headers: HeaderMap::from_iter([
+            ("content-type".parse().expect("a name"), HeaderValue::from_static(content_type)),
+            ("request-id".parse().expect("a name"), HeaderValue::from_static("1")),
+        ]),
+        text: body.to_string(),
+    };
+    let judge = |family, answer: &Answer| verdict(&case(family), answer);
+
+    let json = "application/json";
+    let item = json!({"msg": "ids: m", "code": 400, "reason": "INVALID_REQUEST"});
+    let contacts = json!({"errors": [item]});
+    let campaigns = json!({"status": "error", "message": "ids: m", "errors": [item]});
+    let lists =
+        json!({"code": "0530900", "message": "m", "description": "d", "fields": [{"name": "ids", "description": "m"}]});
+    let envelopes = [(Family::Contacts, &contacts), (Family::Campaigns, &campaigns), (Family::RecordLists, &lists)];
+    for (family, envelope) in envelopes {
+        assert_eq!(judge(family, &answer(400, json, envelope.clone())), Ok(()));
+        for (other, envelope) in envelopes {
+            assert_eq!(judge(family, &answer(400, json, envelope.clone())).is_ok(), family == other, "{envelope}");
+        }
+        assert!(judge(family, &answer(500, json, envelope.clone())).is_err(), "another status");
+        assert!(judge(family, &answer(400, "text/plain", envelope.clone())).is_err(), "another content type");
+        let mut more = envelope.clone();
+        more["more"] = json!(1);
+        assert!(judge(family, &answer(400, json, more)).is_err(), "a field too many");
+        let mut deleted = answer(400, json, envelope.clone());
+        deleted.headers.insert("deletion-id", HeaderValue::from_static("1"));
+        assert!(judge(family, &deleted).is_err(), "a deletion");
+        let silent = Answer { text: String::new(), ..answer(400, json, json!(null)) };
+        assert!(judge(family, &silent).is_err(), "silence");
+        let elsewhere = Case { says: Field("id"), ..case(family) };
+        assert!(verdict(&elsewhere, &answer(400, json, envelope.clone())).is_err(), "another field");
+    }
+    let wrong_code = json!({"errors": [{"msg": "ids: m", "code": 4002}]});
+    assert!(judge(Family::Contacts, &answer(400, json, wrong_code)).is_err(), "another code");
+    let no_fields = json!({"code": "0530900", "message": "m", "description": "ids: d"});
+    assert!(judge(Family::RecordLists, &answer(400, json, no_fields)).is_err(), "fields are always there");
+}
+
+#[tokio::test]
+async fn a_change_of_any_table_changes_the_fingerprint() {
+    let (app, things) = start().await;
+    let before = fingerprint(&app.admin).await;
+    assert_eq!(fingerprint(&app.admin).await, before);
+    assert!(before.len() > 10, "{before:?}");
+    app.delete(&app.account.contact_path(&things.contact)).await.expect(200);
+    let after = fingerprint(&app.admin).await;
+    assert_eq!(changed(&before, &after), ["contacts", "ledger"]);
+    sqlx::query("UPDATE records SET held = true").execute(&app.admin).await.expect("records are there");
+    assert_eq!(changed(&after, &fingerprint(&app.admin).await), ["records"]);
+}
+
+/// What deletions are asked with, well-formed and not, to be mutated.
+struct Mutator {
+    random: StdRng,
+    things: Vec<Things>,
+}
+
+impl Mutator {
+    fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
+        from.choose(&mut self.random).expect("there is something to pick from")
+    }
+
+    fn body(&mut self, good: Option<&Value>) -> Vec<u8> {
+        let things = &self.things[self.random.random_range(0..self.things.len())];
+        let (contact, record) = (&things.contact, &things.record);
+        let bodies = [
+            good.map(Value::to_string).unwrap_or_default(),
+            json!({"ids": [contact, contact, "x"]}).to_string(),
+            json!({"id": [contact]}).to_string(),
+            json!([{"id": record}, {"id": "x"}]).to_string(),
+            json!([{"phone_number": "+14155550100"}, {"phone_number": "\0"}]).to_string(),
+            json!([{"external_provider": "p", "external_id": "é\u{0}"}]).to_string(),
+            json!({"ids": [[[[{"a": [1.5, -0.0, 1e300, null, true]}]]]]}).to_string(),
+            "{}".to_owned(),
+        ];
+        let mut body = bodies[self.random.random_range(0..bodies.len())].clone().into_bytes();
+        for _ in 0..self.random.random_range(0..4) {
+            self.mutate(&mut body);
+        }
+        body
+    }
+
+    fn mutate(&mut self, body: &mut Vec<u8>) {
+        const TOKENS: [&[u8]; 20] = [
+            b"\0",
+            b"\\u0000",
+            b"\\ud800",
+            b"\xff",
+            b"\xf0\x9f\x92\xa9",
+            b"\"",
+            b"\\",
+            b"[",
+            b"]",
+            b"{",
+            b"}",
+            b",",
+            b":",
+            b"null",
+            b"true",
+            b"-1",
+            b"1e999",
+            b"\"ids\":",
+            b"\"id\":\"x\"",
+            b"\xef\xbb\xbf",
+        ];
+        let at = self.random.random_range(0..=body.len());
+        match self.random.random_range(0..6) {
+            0 => body.truncate(at),
+            1 if at < body.len() => body[at] = self.random.random(),
+            2 if at < body.len() => {
+                body.remove(at);
+            }
+            3 => {
+                let copied = body[at..].to_vec();
+                body.extend(copied);
+            }
+            4 => {
+                let many = self.random.random_range(1..300);
+                let token = self.pick(&TOKENS).repeat(many);
+                body.splice(at..at, token);
+            }
+            _ => {
+                let token = self.pick(&TOKENS).to_vec();
+                body.splice(at..at, token);
+            }
+        }
+    }
+
+    /// Bytes that can stand on a path or in a query.
+    fn escaped(&mut self) -> String {
+        let length = self.random.random_range(0..40);
+        (0..length).map(|_| format!("%{:02X}", self.random.random::<u8>())).collect()
+    }
+
+    fn path(&mut self, path: &str) -> String {
+        let mut path = path.to_owned();
+        if self.random.random_ratio(1, 5) {
+            let cut = path.rfind('/').expect("a path has a slash");
+            path.truncate(cut + 1);
+            path += &self.escaped();
+        }
+        let names = ["mode", "atomic", "on_multiple", "accountId", "campaignType", "x"];
+        let values = ["soft", "hard", "true", "false", "all", "fail", "", "voice"];
+        for first in 0..self.random.random_range(0..3) {
+            let (name, mut value) = (*self.pick(&names), (*self.pick(&values)).to_owned());
+            if self.random.random_ratio(1, 4) {
+                value = self.escaped();
+            }
+            path += &format!("{}{name}={value}", if first == 0 { '?' } else { '&' });
+        }
+        path
+    }
+}
+
+#[tokio::test]
+async fn no_garbage_makes_a_deletion_fail_on_our_side() {
+    let seed = match std::env::var("EXPUNGE_TEST_SEED") {
+        Ok(seed) => seed.parse().expect("the seed is a number"),
+        Err(_) => rand::random::<u64>(),
+    };
+    println!("EXPUNGE_TEST_SEED={seed}");
+    let app = TestApp::start().await;
+    let mut things = Vec::new();
+    for number in 0..4 {
+        things.push(Things::create(&app, &app.account, number).await);
+    }
+    let mut mutator = Mutator { random: StdRng::seed_from_u64(seed), things };
+    let content_types =
+        ["application/json", "application/hal+json", "application/json; charset=utf-8", "text/plain", ";"];
+    let headers = [
+        ("Prefer", "respond-async"),
+        ("If-Match", "\"1\""),
+        ("Idempotency-Key", "\"a\""),
+        ("Request-Id", "a b"),
+        ("Accept", "application/json"),
+        ("Accept", "text/html;q=x"),
+        ("Content-Encoding", "gzip"),
+        ("Expect", "100-continue"),
+        ("X-HTTP-Method-Override", "GET"),
+    ];
+    for round in 0..400 {
+        let things = mutator.pick(&mutator.things.clone()).clone();
+        let operation = mutator.pick(&things.deletions(&app.account)).clone();
+        let path = mutator.path(&operation.path);
+        let body = mutator.body(operation.body.as_ref());
+        let mut request = app.request(operation.method.clone(), &path);
+        if mutator.random.random_ratio(9, 10) {
+            let content_type = *mutator.pick(&content_types);
+            request = request.header("Content-Type", content_type);
+        }
+        let (name, value) = *mutator.pick(&headers);
+        if mutator.random.random_ratio(1, 3) {
+            request = request.header(name, value);
+        }
+        let answer = request.bytes(body.clone()).send().await;
+        let status = answer.status.as_u16();
+        let sent =
+            format!("round {round} of seed {seed}: {} {path} {:?}", operation.id, String::from_utf8_lossy(&body));
+        assert!(status < 500, "{sent}: {answer:?}");
+        if status >= 400 {
+            operation.family.refusal(&answer, status).unwrap_or_else(|wrong| panic!("{sent}: {wrong}"));
+        }
+    }
+}

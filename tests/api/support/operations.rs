@@ -1,0 +1,306 @@
+//! Every operation that a client can ask for, with a request that succeeds.
+
+use expunge::domain::identity::Scope;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::app::{Account, TestApp};
+use super::http::{Answer, Request};
+use super::refusal::Family;
+
+/// What operations are done to.
+#[derive(Clone, Debug)]
+pub struct Things {
+    /// A live contact.
+    pub contact: String,
+    /// A live contact list that no campaign is attached to.
+    pub contact_list: String,
+    /// Its name.
+    pub contact_list_name: String,
+    /// A live campaign that is not running, attached to another list.
+    pub campaign: String,
+    /// A live record list.
+    pub record_list: String,
+    /// A live record in it.
+    pub record: String,
+    /// Makes the names and numbers of new things unique.
+    pub number: u64,
+}
+
+/// An operation, and a request for it that succeeds.
+#[derive(Clone, Debug)]
+pub struct Operation {
+    /// Its id in the document.
+    pub id: &'static str,
+    pub method: Method,
+    pub path: String,
+    pub body: Option<Value>,
+    /// The family that refuses it.
+    pub family: Family,
+    /// The scope that it takes.
+    pub scope: Scope,
+    /// What it answers when it is done.
+    pub success: u16,
+}
+
+impl Things {
+    /// Makes things of an account. `number` is one that this account has made no things with.
+    pub async fn create(app: &TestApp, account: &Account, number: u64) -> Self {
+        let contact = app.contacts_as(account, 9_100_000_000 + number, 1).await.remove(0);
+        let contact_list_name = format!("things {number}");
+        let contact_list = create_list(app, account, &contact_list_name).await;
+        create_list(app, account, &format!("called {number}")).await;
+        let new = json!({"name": format!("calls {number}"), "contactLists": [format!("called {number}")]});
+        let campaign = post(app, account, &account.family("/campaign?campaignType=voice"), &new).await.expect(200);
+        let list = post(app, account, "/record-lists", &json!({"name": format!("records {number}")})).await.expect(201);
+        let record_list = id_of(&list["id"]);
+        let new = json!({"records": [
+            {"first_name": "Ada", "last_name": "Byron", "phone_numbers": [{"phone_number": "+14155550100"}]}
+        ]});
+        let records = post(app, account, &format!("/record-lists/{record_list}/records/bulks"), &new).await.expect(201);
+        Self {
+            contact,
+            contact_list,
+            contact_list_name,
+            campaign: id_of(&campaign["data"]["id"]),
+            record_list,
+            record: id_of(&records["_embedded"]["records"][0]["id"]),
+            number,
+        }
+    }
+
+    /// The ids of things that nobody has.
+    pub fn unknown() -> Self {
+        Self {
+            contact: "00000000c1746a6142900000".to_owned(),
+            contact_list: "cl-c2ce382-2516-457e-8eb4-9847deec0000".to_owned(),
+            contact_list_name: "nobody's".to_owned(),
+            campaign: "cd-5f0e1c7-2516-457e-8eb4-9847deec0000".to_owned(),
+            record_list: "8858c834-481d-4a02-8176-cffc02c50350".to_owned(),
+            record: "f03004be-2853-4660-b6e8-060cc383ddbe".to_owned(),
+            number: 0,
+        }
+    }
+
+    /// A text in which the things' own ids and names stand for any.
+    pub fn hidden_in(&self, text: &str) -> String {
+        let mut text = text.to_owned();
+        let names = [
+            (&self.contact, "<contact>"),
+            (&self.contact_list, "<contact list>"),
+            (&self.contact_list_name, "<name>"),
+            (&self.campaign, "<campaign>"),
+            (&self.record_list, "<record list>"),
+            (&self.record, "<record>"),
+        ];
+        for (name, any) in names {
+            text = text.replace(name.as_str(), any);
+        }
+        text
+    }
+
+    /// Every operation on these things, in the account's stream.
+    pub fn operations(&self, account: &Account) -> Vec<Operation> {
+        let mut operations = self.contacts(account);
+        operations.extend(self.campaigns(account));
+        operations.extend(self.record_lists());
+        operations
+    }
+
+    /// The operations that delete.
+    pub fn deletions(&self, account: &Account) -> Vec<Operation> {
+        self.operations(account).into_iter().filter(|operation| operation.is_deletion()).collect()
+    }
+
+    fn contacts(&self, account: &Account) -> Vec<Operation> {
+        let Self { contact, number, .. } = self;
+        let new = json!([{
+            "firstName": "john", "lastName": "doe",
+            "cellPhone": {"phoneNumber": (9_200_000_000 + number).to_string(), "countryCode": "+91"}
+        }]);
+        let operation = |id, method: Method, path: String, body: Option<Value>| Operation {
+            id,
+            method,
+            path,
+            body,
+            family: Family::Contacts,
+            scope: Scope::Configuration,
+            success: 200,
+        };
+        vec![
+            operation("create_contacts", Method::POST, account.contacts_path(), Some(new)),
+            operation("list_contacts", Method::GET, account.contacts_path(), None),
+            operation("get_contact", Method::GET, account.contact_path(contact), None),
+            operation("delete_contact", Method::DELETE, account.contact_path(contact), None),
+            operation(
+                "bulk_delete_contacts",
+                Method::DELETE,
+                account.bulk_delete_path(),
+                Some(json!({"ids": [contact]})),
+            ),
+            operation(
+                "post_bulk_delete_contacts",
+                Method::POST,
+                account.bulk_delete_path(),
+                Some(json!({"ids": [contact]})),
+            ),
+        ]
+    }
+
+    fn campaigns(&self, account: &Account) -> Vec<Operation> {
+        let Self { contact_list, contact_list_name, campaign, number, .. } = self;
+        let stream = &account.stream;
+        let operation = |id, method: Method, path: String, body: Option<Value>| Operation {
+            id,
+            method,
+            path,
+            body,
+            family: Family::Campaigns,
+            scope: Scope::CampaignManagement,
+            success: 200,
+        };
+        let mut operations = vec![
+            operation(
+                "add_contacts_to_contact_list",
+                Method::POST,
+                format!("/api/1.1/public/{stream}/campaign/contactList/addContacts"),
+                Some(json!({"contact_list_name": contact_list_name, "data": [{"phoneNumber": "+14155550100"}]})),
+            ),
+            operation(
+                "trigger_campaign",
+                Method::POST,
+                format!("/campaign/api/v1/public/{stream}/campaign/{campaign}?campaignType=voice&trigger=play"),
+                None,
+            ),
+        ];
+        let bases = [
+            (
+                format!("/agentassist/api/v1/public/{stream}/campaign"),
+                [
+                    "create_contact_list",
+                    "get_contact_list",
+                    "delete_contact_list",
+                    "create_campaign",
+                    "get_campaign",
+                    "delete_campaign",
+                ],
+            ),
+            (
+                format!("/campaign/api/v2/public/{stream}/campaign"),
+                [
+                    "create_contact_list_v2",
+                    "get_contact_list_v2",
+                    "delete_contact_list_v2",
+                    "create_campaign_v2",
+                    "get_campaign_v2",
+                    "delete_campaign_v2",
+                ],
+            ),
+        ];
+        for (base, [create_list, get_list, delete_list, create_campaign, get_campaign, delete_campaign]) in bases {
+            let new_list = json!({"name": format!("new {number}"), "description": "d", "source": "passiveApi"});
+            let new_campaign = json!({"name": format!("new {number}"), "contactLists": [contact_list_name]});
+            let (list, one) = (format!("{base}/contactList/{contact_list}"), format!("{base}/{campaign}"));
+            operations.extend([
+                operation(
+                    create_list,
+                    Method::POST,
+                    format!("{base}/contactList/createContactList"),
+                    Some(new_list.clone()),
+                ),
+                operation(get_list, Method::GET, list.clone(), None),
+                operation(delete_list, Method::DELETE, list, None),
+                operation(create_campaign, Method::POST, format!("{base}?campaignType=voice"), Some(new_campaign)),
+                operation(get_campaign, Method::GET, one.clone(), None),
+                operation(delete_campaign, Method::DELETE, one, None),
+            ]);
+        }
+        operations
+    }
+
+    fn record_lists(&self) -> Vec<Operation> {
+        let Self { record_list, record, .. } = self;
+        let operation = |id, method: Method, path: String, body: Option<Value>, success: u16| Operation {
+            id,
+            method,
+            path,
+            body,
+            family: Family::RecordLists,
+            scope: Scope::RecordListsManage,
+            success,
+        };
+        let list = format!("/record-lists/{record_list}");
+        let new = json!({"records": [{"first_name": "a", "last_name": "b", "phone_number": "+14155550101"}]});
+        vec![
+            operation("create_record_list", Method::POST, "/record-lists".to_owned(), Some(json!({"name": "n"})), 201),
+            operation("get_record_list", Method::GET, list.clone(), None, 200),
+            operation("list_records", Method::GET, format!("{list}/records"), None, 200),
+            operation("bulk_create_records", Method::POST, format!("{list}/records/bulks"), Some(new), 201),
+            operation("get_record", Method::GET, format!("{list}/records/{record}"), None, 200),
+            operation(
+                "bulk_delete_records",
+                Method::DELETE,
+                format!("{list}/records/bulks"),
+                Some(json!([{"id": record}])),
+                200,
+            ),
+        ]
+    }
+}
+
+impl Operation {
+    /// Whether it deletes.
+    pub fn is_deletion(&self) -> bool {
+        self.id.contains("delete")
+    }
+
+    /// Whether it deletes several things, which its body names.
+    pub fn is_bulk_deletion(&self) -> bool {
+        self.is_deletion() && self.body.is_some()
+    }
+
+    /// Whether it names something that must be there.
+    pub fn is_about_a_thing(&self) -> bool {
+        !["create_contacts", "list_contacts", "create_contact_list", "create_contact_list_v2", "create_record_list"]
+            .contains(&self.id)
+    }
+
+    /// The operation with more in its query.
+    pub fn with_query(mut self, query: &str) -> Self {
+        self.path.push(if self.path.contains('?') { '&' } else { '?' });
+        self.path.push_str(query);
+        self
+    }
+
+    /// Sends it with these headers and no others that say who calls.
+    pub async fn send_with(&self, app: &TestApp, headers: &[(&str, &str)]) -> Answer {
+        let request = app.anonymous(self.method.clone(), &self.path);
+        self.send_as(headers.iter().fold(request, |request, (name, value)| request.header(name, value))).await
+    }
+
+    /// Sends it as an account's client.
+    pub async fn send(&self, app: &TestApp, account: &Account) -> Answer {
+        self.send_as(app.request_as(account, self.method.clone(), &self.path)).await
+    }
+
+    async fn send_as(&self, request: Request) -> Answer {
+        match &self.body {
+            Some(body) => request.json(body).send().await,
+            None => request.send().await,
+        }
+    }
+}
+
+async fn create_list(app: &TestApp, account: &Account, name: &str) -> String {
+    let path = account.family("/campaign/contactList/createContactList");
+    let list = post(app, account, &path, &json!({"name": name, "description": "d", "source": "passiveApi"})).await;
+    id_of(&list.expect(200)["data"]["_id"])
+}
+
+async fn post(app: &TestApp, account: &Account, path: &str, body: &Value) -> Answer {
+    app.request_as(account, Method::POST, path).json(body).send().await
+}
+
+fn id_of(value: &Value) -> String {
+    value.as_str().unwrap_or_else(|| panic!("no id: {value}")).to_owned()
+}
