@@ -2,6 +2,7 @@
 //! tests both start here.
 
 use std::net::{SocketAddr, TcpListener};
+use std::num::NonZero;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,8 +10,7 @@ use actix_web::dev::{Server, ServerHandle};
 use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, web};
 use sqlx::postgres::PgConnectOptions;
-use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use utoipa_actix_web::AppExt;
 
 use crate::clock::Clock;
@@ -20,6 +20,7 @@ use crate::postgres::guards::{self, GuardError};
 use crate::postgres::{Database, PoolSettings};
 use crate::sealing::Sealer;
 use crate::services::Services;
+use crate::services::health::Stopping;
 
 /// What the application is put together from.
 pub struct Parts {
@@ -34,7 +35,7 @@ pub struct Parts {
     /// What handlers need to know.
     pub settings: Settings,
     /// How many threads serve. None for one a core.
-    pub threads: Option<usize>,
+    pub threads: Option<NonZero<usize>>,
     /// How long the service says that it is not ready before it takes no more requests.
     pub drain: Duration,
     /// How long requests that are under way may take at the end, in seconds.
@@ -56,41 +57,32 @@ pub enum StartError {
 pub struct Application {
     /// The server; it runs when it is awaited.
     pub server: Server,
-    /// Its services.
-    pub services: Services,
+    stopping: Stopping,
     drain: Duration,
 }
 
-/// Whether the process has been asked to stop, by Ctrl-C or SIGTERM.
-#[derive(Clone)]
-pub struct Stop(watch::Receiver<bool>);
+/// Ctrl-C and SIGTERM. From when they are listened for they end nothing by themselves.
+pub struct StopSignals {
+    interrupt: Signal,
+    terminate: Signal,
+}
 
-impl Stop {
-    /// Listens for the signals from now on.
+impl StopSignals {
+    /// Listens from now on.
     ///
     /// # Errors
     ///
-    /// When the system does not let us.
+    /// When the system refuses.
     pub fn listen() -> std::io::Result<Self> {
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        let mut terminate = signal(SignalKind::terminate())?;
-        let (asked, stop) = watch::channel(false);
-        tokio::spawn(async move {
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-            }
-            asked.send_replace(true);
-            // Nothing is lost when nobody listens any more.
-            asked.closed().await;
-        });
-        Ok(Self(stop))
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
     }
 
-    /// Waits until the process is asked to stop.
-    pub async fn requested(&mut self) {
-        // The sender stays as long as there are receivers.
-        let _asked = self.0.wait_for(|asked| *asked).await;
+    /// Waits for the first that has come since they are listened for.
+    pub async fn received(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
     }
 }
 
@@ -105,15 +97,22 @@ pub fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError
     Ok((listener, address))
 }
 
-/// Puts the services together and checks the database that they are over.
+/// Checks the database that is to be served from.
 ///
 /// # Errors
 ///
-/// [`StartError::Guard`] when the database is not fit to serve from.
-pub async fn services(parts: &Parts) -> Result<Services, StartError> {
+/// [`StartError::Guard`] when it is not fit for that.
+pub async fn check(parts: &Parts) -> Result<(), StartError> {
     let database = Database::new(parts.database.clone(), parts.pool);
-    guards::check(database.probe()).await?;
-    Ok(Services::new(database, parts.clock.clone(), parts.sealer.clone()))
+    let checked = guards::check(database.probe()).await;
+    database.close().await;
+    Ok(checked?)
+}
+
+/// The services, for use within the calling runtime.
+pub fn services(parts: &Parts) -> Services {
+    let database = Database::new(parts.database.clone(), parts.pool);
+    Services::new(database, parts.clock.clone(), parts.sealer.clone(), Stopping::default())
 }
 
 /// Puts the application together.
@@ -121,16 +120,22 @@ pub async fn services(parts: &Parts) -> Result<Services, StartError> {
 /// # Errors
 ///
 /// [`StartError::Listen`] when the listener cannot be used.
-pub fn build(parts: Parts, services: Services, listener: TcpListener) -> Result<Application, StartError> {
+pub fn build(parts: Parts, listener: TcpListener) -> Result<Application, StartError> {
     let address =
         listener.local_addr().map_err(|error| StartError::Listen(SocketAddr::from(([0, 0, 0, 0], 0)), error))?;
+    let threads = parts.threads.map_or_else(std::thread::available_parallelism, Ok).map_or(1, NonZero::get);
     let document = web::Data::new(Document::generate());
     let settings = web::Data::new(parts.settings);
-    let shared = web::Data::new(services.clone());
-    let mut server = HttpServer::new(move || {
+    let stopping = Stopping::default();
+    let shown = stopping.clone();
+    let server = HttpServer::new(move || {
+        // Made by each thread for itself: a connection lives and dies with the thread that opened it, and one thread's
+        // end must not break off what another has under way.
+        let database = Database::new(parts.database.clone(), parts.pool.shared_by(threads));
+        let services = Services::new(database, parts.clock.clone(), parts.sealer.clone(), shown.clone());
         App::new()
             .wrap(from_fn(trace::trace))
-            .app_data(shared.clone())
+            .app_data(web::Data::new(services))
             .app_data(settings.clone())
             .app_data(document.clone())
             .service(openapi::serve_document)
@@ -141,13 +146,13 @@ pub fn build(parts: Parts, services: Services, listener: TcpListener) -> Result<
             .into_app()
             .default_service(web::to(error::no_such_operation))
     })
+    .workers(threads)
     .disable_signals()
-    .shutdown_timeout(parts.shutdown_timeout);
-    if let Some(threads) = parts.threads {
-        server = server.workers(threads);
-    }
-    let server = server.listen(listener).map_err(|error| StartError::Listen(address, error))?.run();
-    Ok(Application { server, services, drain: parts.drain })
+    .shutdown_timeout(parts.shutdown_timeout)
+    .listen(listener)
+    .map_err(|error| StartError::Listen(address, error))?
+    .run();
+    Ok(Application { server, stopping, drain: parts.drain })
 }
 
 impl Application {
@@ -156,17 +161,16 @@ impl Application {
     /// # Errors
     ///
     /// When the server fails.
-    pub async fn run(self, stop: Stop) -> std::io::Result<()> {
-        let handle = self.server.handle();
-        tokio::spawn(stop_when_asked(handle, self.services, self.drain, stop));
+    pub async fn run(self, signals: StopSignals) -> std::io::Result<()> {
+        tokio::spawn(stop_when_asked(signals, self.server.handle(), self.stopping, self.drain));
         self.server.await
     }
 }
 
-async fn stop_when_asked(handle: ServerHandle, services: Services, drain: Duration, mut stop: Stop) {
-    stop.requested().await;
+async fn stop_when_asked(mut signals: StopSignals, handle: ServerHandle, stopping: Stopping, drain: Duration) {
+    signals.received().await;
     tracing::info!("stopping; what is under way is finished first");
-    services.health.stop();
+    stopping.begin();
     tokio::time::sleep(drain).await;
     handle.stop(true).await;
 }

@@ -1,6 +1,7 @@
 //! The command line and the environment. `--help` is the manual.
 
 use std::net::SocketAddr;
+use std::num::NonZero;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -100,7 +101,7 @@ pub struct ServeArgs {
 /// What the service may use.
 #[derive(Clone, Debug, Args)]
 pub struct LimitArgs {
-    /// The most connections to the database.
+    /// The most connections to the database, shared out among the threads; each thread has one more for probes.
     #[arg(long, env = "EXPUNGE_MAX_CONNECTIONS", default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..))]
     pub max_connections: u32,
     /// How long a request waits for a connection, in milliseconds.
@@ -113,8 +114,8 @@ pub struct LimitArgs {
     #[arg(long, env = "EXPUNGE_RECORD_BULK_LIMIT", default_value_t = 100, value_parser = clap::value_parser!(u16).range(100..=200))]
     pub record_bulk_limit: u16,
     /// The threads that serve. Without it, one for each core.
-    #[arg(long, env = "EXPUNGE_THREADS", value_parser = clap::value_parser!(u16).range(1..))]
-    pub threads: Option<u16>,
+    #[arg(long, env = "EXPUNGE_THREADS")]
+    pub threads: Option<NonZero<usize>>,
     /// How long /readyz answers 503 when the service stops, before it takes no more requests, in seconds: time for a
     /// load balancer to notice.
     #[arg(long, env = "EXPUNGE_DRAIN_SECONDS", default_value_t = 0)]

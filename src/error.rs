@@ -213,4 +213,23 @@ impl Error {
             _ => None,
         }
     }
+
+    /// Logs a failure of ours, and nothing else; called where it is answered and
+    /// nowhere else. A database error's text can quote a row, so only its code
+    /// and the names it gives are logged.
+    pub fn log(&self) {
+        match self {
+            Error::Database(sqlx::Error::Database(database)) => tracing::error!(
+                code = database.code().as_deref(),
+                table = database.table(),
+                constraint = database.constraint(),
+                "the database refused a statement"
+            ),
+            Error::Database(other) | Error::OutcomeUnknown(other) => {
+                tracing::error!(error = %other, "the database could not be used");
+            }
+            Error::Internal(what) => tracing::error!(what, "something that cannot be, was"),
+            _ => {}
+        }
+    }
 }

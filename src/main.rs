@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::Parser;
-use expunge::app::{self, Parts, Stop};
+use expunge::app::{self, Parts, StopSignals};
 use expunge::clock::Clock;
 use expunge::config::{Cli, Command, OwnerArgs, ServeArgs};
 use expunge::handlers::Settings;
@@ -25,10 +25,19 @@ async fn main() -> ExitCode {
     match run(Cli::parse().command).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("expunge: {error:#}");
+            eprintln!("expunge: {}", each_cause_once(&error));
             ExitCode::FAILURE
         }
     }
+}
+
+/// The error and its causes on one line. Some errors name their cause and some do not.
+fn each_cause_once(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |said, cause| match said.as_str() {
+        "" => cause,
+        _ if said.contains(&cause) => said,
+        _ => format!("{said}: {cause}"),
+    })
 }
 
 async fn run(command: Command) -> anyhow::Result<()> {
@@ -48,7 +57,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
 
 async fn serve(args: ServeArgs) -> anyhow::Result<()> {
     telemetry::init(args.log_format, "info,actix_server=warn");
-    let stop = Stop::listen()?;
+    let signals = StopSignals::listen()?;
     if args.migrate {
         let url = args.owner_database_url.as_ref().context("--migrate needs EXPUNGE_OWNER_DATABASE_URL")?;
         apply_migrations(url, &(&args.passwords).into()).await?;
@@ -64,14 +73,14 @@ async fn serve(args: ServeArgs) -> anyhow::Result<()> {
             public_url: public_url.trim_end_matches('/').to_owned(),
             record_bulk_limit: args.limits.record_bulk_limit.into(),
         },
-        threads: args.limits.threads.map(usize::from),
+        threads: args.limits.threads,
         drain: Duration::from_secs(args.limits.drain_seconds),
         shutdown_timeout: args.limits.shutdown_timeout,
     };
-    let services = app::services(&parts).await?;
-    let application = app::build(parts, services, listener)?;
+    app::check(&parts).await?;
+    let application = app::build(parts, listener)?;
     tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "serving");
-    Ok(application.run(stop).await?)
+    Ok(application.run(signals).await?)
 }
 
 async fn migrate(args: &OwnerArgs) -> anyhow::Result<()> {

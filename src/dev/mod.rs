@@ -13,7 +13,7 @@ use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection};
 
-use crate::app::{self, Application, Parts, Stop};
+use crate::app::{self, Application, Parts, StopSignals};
 use crate::clock::Clock;
 use crate::config::DevArgs;
 use crate::handlers::Settings;
@@ -41,30 +41,25 @@ const TOKEN_RENEWAL: Duration = Duration::from_secs(30 * 60);
 pub async fn run(args: DevArgs) -> anyhow::Result<()> {
     telemetry::init(args.log_format, "info,actix_server=warn,sqlx=warn");
     // From here on a Ctrl-C is answered by stopping what has been started, and not by dying.
-    let stop = Stop::listen()?;
+    let mut signals = StopSignals::listen()?;
     let (listener, address) = app::bind(args.listen)?;
     let data_dir = prepare(&args.data_dir, args.fresh).await?;
     let cluster = data_dir.clone();
     let postgres =
         tokio::task::spawn_blocking(move || EmbeddedPostgres::start(&cluster, Durability::Kept, &[])).await??;
-    let served = serve(&args, &data_dir, &postgres, listener, &format!("http://{address}"), stop).await;
+    let base_url = format!("http://{address}");
+    let application = tokio::select! {
+        biased;
+        () = signals.received() => Ok(None),
+        application = build(&args, &data_dir, &postgres, listener, &base_url) => application.map(Some),
+    };
+    let served = match application {
+        Ok(Some(application)) => application.run(signals).await.map_err(anyhow::Error::from),
+        Ok(None) => Ok(()),
+        Err(error) => Err(error),
+    };
     tokio::task::spawn_blocking(move || postgres.stop()).await??;
     served
-}
-
-async fn serve(
-    args: &DevArgs,
-    data_dir: &Path,
-    postgres: &EmbeddedPostgres,
-    listener: TcpListener,
-    base_url: &str,
-    mut stop: Stop,
-) -> anyhow::Result<()> {
-    let application = tokio::select! {
-        application = build(args, data_dir, postgres, listener, base_url) => application?,
-        () = stop.requested() => return Ok(()),
-    };
-    Ok(application.run(stop).await?)
 }
 
 async fn build(
@@ -88,20 +83,23 @@ async fn build(
         sealer: sealer.clone(),
         clock: clock.clone(),
         settings: Settings { public_url: base_url.to_owned(), record_bulk_limit: args.limits.record_bulk_limit.into() },
-        threads: args.limits.threads.map(usize::from),
+        threads: args.limits.threads,
         drain: Duration::from_secs(args.limits.drain_seconds),
         shutdown_timeout: args.limits.shutdown_timeout,
     };
-    let services = app::services(&parts).await?;
+    app::check(&parts).await?;
 
     let file = data_dir.join("demo.json");
     let mut demo = match fs::read(&file) {
         Ok(text) => serde_json::from_slice(&text)
             .with_context(|| format!("{} is damaged; --fresh starts over", file.display()))?,
-        Err(_) => demo::load(&mut Operator::new(connection, clock.clone(), sealer), &services, &clock).await?,
+        Err(_) => {
+            let mut operator = Operator::new(connection, clock.clone(), sealer);
+            demo::load(&mut operator, &app::services(&parts), &clock).await?
+        }
     };
     renew(&file, &mut demo, base_url, &clock)?;
-    let application = app::build(parts, services, listener)?;
+    let application = app::build(parts, listener)?;
     println!("{}", demo.greeting(&file));
     tokio::spawn(keep_renewing(file, demo, base_url.to_owned(), clock));
     Ok(application)

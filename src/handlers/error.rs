@@ -128,7 +128,7 @@ pub fn respond_at(path: &str, error: &Error) -> HttpResponse {
 }
 
 fn respond<F: Family>(error: &Error) -> HttpResponse {
-    log(error);
+    error.log();
     let mut response = HttpResponse::build(status(error));
     match error {
         Error::MethodNotAllowed { allow } => {
@@ -143,24 +143,6 @@ fn respond<F: Family>(error: &Error) -> HttpResponse {
         _ => {}
     }
     response.insert_header((CONTENT_TYPE, F::CONTENT_TYPE)).body(json_text(&F::envelope(error)))
-}
-
-/// Failures of ours are logged here and nowhere else. A database error's text
-/// can quote a row, so only its code and the names it gives are.
-fn log(error: &Error) {
-    match error {
-        Error::Database(sqlx::Error::Database(database)) => tracing::error!(
-            code = database.code().as_deref(),
-            table = database.table(),
-            constraint = database.constraint(),
-            "the database refused a statement"
-        ),
-        Error::Database(other) | Error::OutcomeUnknown(other) => {
-            tracing::error!(error = %other, "the database could not be used")
-        }
-        Error::Internal(what) => tracing::error!(what, "something that cannot be, was"),
-        _ => {}
-    }
 }
 
 /// One error of the agentassist families.

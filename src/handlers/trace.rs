@@ -84,3 +84,27 @@ fn is_well_formed(id: &str) -> bool {
 fn is_probe(route: &str) -> bool {
     matches!(route, "/livez" | "/readyz")
 }
+
+#[cfg(test)]
+mod tests {
+    use actix_web::middleware::from_fn;
+    use actix_web::{App, HttpResponse, test, web};
+
+    use super::trace;
+
+    async fn panics() -> HttpResponse {
+        panic!("as a handler must not")
+    }
+
+    #[actix_web::test]
+    async fn a_handler_that_panics_is_answered_in_its_familys_envelope() {
+        let app = App::new().wrap(from_fn(trace)).default_service(web::to(panics));
+        let app = test::init_service(app).await;
+        let request = test::TestRequest::get().uri("/record-lists/1").to_request();
+        let error = test::try_call_service(&app, request).await.expect_err("it is an error");
+        let answer = error.error_response();
+        assert_eq!(answer.status(), 500);
+        let body = actix_web::body::to_bytes(answer.into_body()).await.unwrap_or_default();
+        assert!(body.starts_with(br#"{"code":"0530999""#), "{body:?}");
+    }
+}

@@ -41,7 +41,11 @@ pub enum EmbeddedError {
     )]
     NotFound(String),
     /// `PG_BIN_DIR` is set to a directory that does not serve, and why.
-    #[error("PG_BIN_DIR is set to {0:?}, which {1}")]
+    #[error(
+        "PG_BIN_DIR is set to {0:?}, which {1}. Set it to the directory that holds initdb, pg_ctl \
+         and postgres, or unset it to use the Postgres that is installed (apt-get install \
+         postgresql, or brew install postgresql@17), or use `serve` with EXPUNGE_DATABASE_URL"
+    )]
     BinDir(PathBuf, String),
     /// We are root, and there is no account to run Postgres under.
     #[error("Postgres does not run as root, and there is no `postgres` or `nobody` account")]
@@ -406,6 +410,10 @@ pub fn remove(dir: &Path) -> Result<(), EmbeddedError> {
             delete(&postgres.cluster())?;
         }
         postgres.delete_unfinished();
+        if postgres.home != postgres.dir {
+            // Fails where it is not there, or holds what is not ours to delete.
+            let _ = fs::remove_dir(&postgres.home);
+        }
     }
     let sockets = hashed("/tmp", &postgres.dir);
     if sockets.exists() {

@@ -2,7 +2,7 @@
 //! the catalog at every start, so that a forgotten policy or a right too many
 //! stops the service and not a tenant's privacy.
 
-use sqlx::PgPool;
+use sqlx::{Connection, PgConnection, PgPool};
 
 use super::{WORKER_ROLE, migrations};
 
@@ -25,8 +25,8 @@ const APPEND_ONLY_TABLES: [&str; 1] = ["ledger"];
 /// Policies that let the owner of the tables see all accounts' identity, and nobody else.
 const OWNER_POLICY: &str = "operator";
 
-/// What the policy `tenant` says, without white space, as Postgres prints it.
-const TENANT: &str = "(account_id=(SELECTNULLIF(current_setting('app.account_id'::text,true),''::text)AS\"nullif\"))";
+/// What the policy `tenant` says, without white space and quotes, as Postgres prints it.
+const TENANT: &str = "(account_id=(SELECTNULLIF(current_setting('app.account_id'::text,true),''::text)ASnullif))";
 
 /// What the policy `only_trash_is_removed` says, without white space: of a row
 /// that has a life, of one that goes with a record, and of an attachment.
@@ -48,12 +48,10 @@ pub enum GuardError {
     #[error("the database does not answer: {0}")]
     Database(#[from] sqlx::Error),
     /// The schema is older than this version.
-    #[error("the schema is at migration {found} and this version needs {needed}: run `expunge migrate`")]
+    #[error("the schema lacks migration {missing}, which this version needs: run `expunge migrate`")]
     OldSchema {
-        /// The newest migration applied.
-        found: i64,
-        /// The newest migration known.
-        needed: i64,
+        /// The first migration that has not been applied.
+        missing: i64,
     },
     /// Something is not as it must be.
     #[error("the database is not safe to serve from:\n  - {}", .0.join("\n  - "))]
@@ -66,6 +64,7 @@ pub enum GuardError {
 ///
 /// Everything that is wrong, in one error.
 pub async fn check(pool: &PgPool) -> Result<(), GuardError> {
+    reach(pool).await?;
     check_version(pool).await?;
     let mut wrong = role_faults(pool).await?;
     if !wrong.is_empty() {
@@ -79,25 +78,32 @@ pub async fn check(pool: &PgPool) -> Result<(), GuardError> {
     if wrong.is_empty() { Ok(()) } else { Err(GuardError::Unsafe(wrong)) }
 }
 
+/// The pool tries again until its time is up and then does not say what was
+/// wrong; one more try on its own does.
+async fn reach(pool: &PgPool) -> Result<(), sqlx::Error> {
+    match pool.acquire().await {
+        Err(sqlx::Error::PoolTimedOut) => PgConnection::connect_with(&pool.connect_options()).await?.close().await,
+        reached => reached.map(drop),
+    }
+}
+
 /// Checks that every migration this version needs has been applied.
 ///
 /// # Errors
 ///
 /// [`GuardError::OldSchema`] when one is missing.
 pub async fn check_version(pool: &PgPool) -> Result<(), GuardError> {
-    let needed = migrations::newest();
     let there: bool = sqlx::query_scalar!(r#"SELECT to_regclass('public._sqlx_migrations') IS NOT NULL AS "there!""#)
         .fetch_one(pool)
         .await?;
-    let found = if there {
-        sqlx::query_scalar::<_, Option<i64>>("SELECT max(version) FROM _sqlx_migrations WHERE success")
-            .fetch_one(pool)
-            .await?
-            .unwrap_or_default()
+    let applied = if there {
+        sqlx::query_scalar::<_, i64>("SELECT version FROM _sqlx_migrations WHERE success").fetch_all(pool).await?
     } else {
-        0
+        Vec::new()
     };
-    if found < needed { Err(GuardError::OldSchema { found, needed }) } else { Ok(()) }
+    // Each is looked for, because a release may bring a migration that is older than one applied before.
+    let missing = migrations::versions().find(|version| !applied.contains(version));
+    missing.map_or(Ok(()), |missing| Err(GuardError::OldSchema { missing }))
 }
 
 async fn role_faults(pool: &PgPool) -> Result<Vec<String>, sqlx::Error> {
@@ -140,6 +146,7 @@ async fn table_faults(pool: &PgPool) -> Result<Vec<String>, sqlx::Error> {
                has_table_privilege(c.oid, 'TRUNCATE') AS "truncates!",
                has_table_privilege(c.oid, 'TRIGGER') OR has_any_column_privilege(c.oid, 'REFERENCES') AS "reshapes!",
                has_any_column_privilege(c.oid, 'SELECT') AS "reads!",
+               has_any_column_privilege(c.oid, 'INSERT') AS "adds!",
                has_any_column_privilege(c.oid, 'UPDATE') OR has_table_privilege(c.oid, 'DELETE') AS "changes!"
         FROM pg_catalog.pg_class c
         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -159,7 +166,7 @@ async fn table_faults(pool: &PgPool) -> Result<Vec<String>, sqlx::Error> {
         if table.truncates || table.reshapes {
             wrong.push(format!("{name}: the role may TRUNCATE it or hang things on it"));
         }
-        if IDENTITY_TABLES.contains(&name) && (table.reads || table.changes) {
+        if IDENTITY_TABLES.contains(&name) && (table.reads || table.adds || table.changes) {
             wrong.push(format!("{name}: the role may read or change it other than by sign_in()"));
         }
         if APPEND_ONLY_TABLES.contains(&name) && table.changes {
@@ -175,7 +182,7 @@ async fn policy_faults(pool: &PgPool) -> Result<Vec<String>, sqlx::Error> {
         r#"
         WITH policy AS (
             SELECT c.relname, c.relowner, p.polname, p.polpermissive, p.polcmd, p.polroles, p.polwithcheck,
-                   regexp_replace(pg_get_expr(p.polqual, p.polrelid), '\s', '', 'g') AS says
+                   regexp_replace(pg_get_expr(p.polqual, p.polrelid), '[\s"]', '', 'g') AS says
             FROM pg_catalog.pg_class c
             JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
             LEFT JOIN pg_catalog.pg_policy p ON p.polrelid = c.oid

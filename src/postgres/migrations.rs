@@ -41,7 +41,12 @@ pub async fn migrate(conn: &mut PgConnection, passwords: &RolePasswords) -> Resu
     Ok(())
 }
 
+/// Every migration that this version knows, oldest first.
+pub fn versions() -> impl Iterator<Item = i64> {
+    MIGRATIONS.iter().map(|migration| migration.version)
+}
+
 /// The newest migration that this version knows.
 pub fn newest() -> i64 {
-    MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or_default()
+    versions().max().unwrap_or_default()
 }

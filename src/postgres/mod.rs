@@ -49,12 +49,20 @@ pub struct Database {
 /// How many connections there are, and how long things may wait.
 #[derive(Clone, Copy, Debug)]
 pub struct PoolSettings {
-    /// The most connections.
+    /// The most connections; beside them there is one for probes.
     pub max_connections: u32,
     /// How long a request waits for a connection.
     pub acquire_timeout: Duration,
     /// How long one try waits for a lock.
     pub lock_timeout: Duration,
+}
+
+impl PoolSettings {
+    /// The part of one of several threads that have a pool each.
+    pub fn shared_by(self, threads: usize) -> Self {
+        let threads = u32::try_from(threads).unwrap_or(u32::MAX).max(1);
+        Self { max_connections: self.max_connections.div_ceil(threads), ..self }
+    }
 }
 
 /// Which try of a transaction this is.
@@ -84,6 +92,12 @@ impl Database {
     /// A connection apart, for health and the catalog: requests cannot take it.
     pub fn probe(&self) -> &PgPool {
         &self.probe
+    }
+
+    /// Closes every connection.
+    pub async fn close(&self) {
+        self.pool.close().await;
+        self.probe.close().await;
     }
 
     /// A connection that is set to no account.
@@ -172,7 +186,12 @@ impl Database {
 ///
 /// When the string is not a Postgres URL.
 pub fn connect_options(url: &SecretString) -> Result<PgConnectOptions, sqlx::Error> {
-    Ok(quiet(PgConnectOptions::from_str(url.expose_secret())?))
+    let url = url.expose_secret();
+    // The library takes any scheme, and would look for Postgres at a MySQL server's address.
+    if !["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme)) {
+        return Err(sqlx::Error::Configuration("a Postgres URL begins with postgres://".into()));
+    }
+    Ok(quiet(PgConnectOptions::from_str(url)?))
 }
 
 /// The same options with a name for the server's lists and without a statement

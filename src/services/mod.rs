@@ -20,7 +20,7 @@ use campaigns::Campaigns;
 use contact_lists::ContactLists;
 use contacts::Contacts;
 use deletions::Deletions;
-use health::Health;
+use health::{Health, Stopping};
 use identity::Identity;
 use record_lists::RecordLists;
 
@@ -44,8 +44,9 @@ pub struct Services {
 }
 
 impl Services {
-    /// The services over one database.
-    pub fn new(database: Database, clock: Clock, sealer: Arc<Sealer>) -> Self {
+    /// The services over one database, for one runtime: connections belong to the
+    /// runtime that opens them.
+    pub fn new(database: Database, clock: Clock, sealer: Arc<Sealer>, stopping: Stopping) -> Self {
         Self {
             identity: Identity::new(database.clone(), clock.clone(), sealer),
             contacts: Contacts::new(database.clone(), clock.clone()),
@@ -53,7 +54,7 @@ impl Services {
             campaigns: Campaigns::new(database.clone(), clock.clone()),
             record_lists: RecordLists::new(database.clone(), clock.clone()),
             deletions: Deletions::new(database.clone(), clock),
-            health: Health::new(database),
+            health: Health::new(database, stopping),
         }
     }
 }

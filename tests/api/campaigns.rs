@@ -167,11 +167,15 @@ async fn a_campaign_keeps_the_vendors_fields_and_names_lists_that_are_there() {
 
     let new = json!({
         "name": "c", "contactLists": ["there"], "priority": "5", "dialingStrategy": {"callerId": {"phoneNumber": "+181234567"}},
+        "zebra": 1, "aardvark": 1,
         "status": "Active", "accountId": "somebody else's"
     });
     let created = app.post(&path, &new).await.expect(200);
     assert_eq!(created["message"], "Campaign c creation in progress");
     let campaign = &created["data"];
+    let order: Vec<&String> = campaign.as_object().expect("an object").keys().collect();
+    let place = |field: &str| order.iter().position(|key| *key == field);
+    assert!(place("zebra") < place("aardvark"), "fields keep their order: {order:?}");
     assert_eq!((&campaign["priority"], &campaign["dialingStrategy"]), (&new["priority"], &new["dialingStrategy"]));
     assert_eq!((&campaign["status"], &campaign["campaignType"]), (&json!("Ready"), &json!("sms")));
     assert_eq!(campaign["accountId"], app.account.id.as_str());
@@ -181,4 +185,15 @@ async fn a_campaign_keeps_the_vendors_fields_and_names_lists_that_are_there() {
     {
         assert_eq!(&app.get(&base).await.expect(200)["data"], campaign);
     }
+}
+
+#[tokio::test]
+async fn numbers_that_are_kept_keep_all_their_digits() {
+    let app = TestApp::start().await;
+    app.contact_list("digits").await;
+    let path = app.account.family("/campaign?campaignType=voice");
+    let body = r#"{"name":"c","contactLists":["digits"],"partnerId":12345678901234567890123,"rate":1.10}"#;
+    let created = app.request(Method::POST, &path).body("application/json", body).send().await;
+    created.expect(200);
+    assert!(created.text.contains(r#""partnerId":12345678901234567890123,"rate":1.10"#), "{}", created.text);
 }

@@ -60,8 +60,7 @@ async fn pass_on(client: TcpStream, server: impl AsyncRead + AsyncWrite, count: 
     let up = async {
         // The first message has no type, only a length.
         let mut kind = None;
-        loop {
-            let Ok(length) = from_client.read_u32().await else { break };
+        while let Ok(length) = from_client.read_u32().await {
             let mut body = vec![0; length as usize - 4];
             from_client.read_exact(&mut body).await.expect("messages are whole");
             if matches!(kind, Some(b'E' | b'Q')) {

@@ -1,12 +1,13 @@
 //! The whole application over HTTP, on a database of its own.
 
 use std::net::SocketAddr;
+use std::num::NonZero;
 use std::sync::Arc;
 
 use expunge::app::{self, Parts};
 use expunge::clock::Clock;
 use expunge::domain::identity::{Scope, TokenExpiry};
-use expunge::domain::ids::{AccountId, ClientId, StreamId};
+use expunge::domain::ids::{AccountId, ClientId};
 use expunge::handlers::Settings;
 use expunge::postgres::PoolSettings;
 use expunge::sealing::{self, Sealer};
@@ -96,12 +97,12 @@ impl TestApp {
             sealer,
             clock: clock.clone(),
             settings: Settings { public_url: base_url.clone(), record_bulk_limit: 100 },
-            threads: Some(2),
+            threads: NonZero::new(2),
             drain: Duration::ZERO,
             shutdown_timeout: 1,
         };
-        let services = app::services(&parts).await.unwrap_or_else(|error| panic!("{error}"));
-        let application = app::build(parts, services, listener).expect("the listener can be used");
+        app::check(&parts).await.unwrap_or_else(|error| panic!("{error}"));
+        let application = app::build(parts, listener).expect("the listener can be used");
         tokio::spawn(application.server);
         let http = reqwest::Client::builder().no_proxy().build().expect("a client can be built");
         Self { base_url, account, other, database, admin, secret_key, clock, http }
@@ -266,9 +267,5 @@ impl Account {
 
     pub fn campaign_path(&self, id: &str) -> String {
         self.family(&format!("/campaign/{id}"))
-    }
-
-    pub fn stream_id(&self) -> StreamId {
-        StreamId::parse(&self.stream).expect("a stream's id")
     }
 }

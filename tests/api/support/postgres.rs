@@ -21,7 +21,8 @@ use testcontainers::runners::AsyncRunner;
 use testcontainers::{GenericImage, ImageExt};
 
 const TEMPLATE: &str = "expunge_template";
-const PASSWORD: &str = "test";
+/// The password of every role.
+pub const PASSWORD: &str = "test";
 
 /// Images that are tried in turn when none is named.
 const IMAGES: [&str; 5] = ["expunge-postgres:15", "postgres:18", "postgres:17", "postgres:16", "postgres:15"];
@@ -40,11 +41,20 @@ pub struct Database {
 impl Database {
     /// A migrated database that nobody else uses.
     pub async fn create() -> Self {
+        Self::copy_of(TEMPLATE).await
+    }
+
+    /// A database without anything in it that nobody else uses.
+    pub async fn create_empty() -> Self {
+        Self::copy_of("template0").await
+    }
+
+    async fn copy_of(template: &str) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(1);
         let superuser = server().superuser.clone();
         let name = format!("test_{}", NEXT.fetch_add(1, Ordering::Relaxed));
         let mut connection = PgConnection::connect_with(&superuser).await.expect("the server takes connections");
-        let statement = format!("CREATE DATABASE {name} TEMPLATE {TEMPLATE} STRATEGY file_copy OWNER expunge_owner");
+        let statement = format!("CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy OWNER expunge_owner");
         connection.execute(sqlx::AssertSqlSafe(statement)).await.expect("the template can be copied");
         connection.close().await.expect("the connection closes");
         Self { name, superuser }
@@ -65,7 +75,8 @@ impl Database {
         self.superuser.clone().database(&self.name)
     }
 
-    fn role(&self, role: &str) -> PgConnectOptions {
+    /// As any role whose password is that of the tests.
+    pub fn role(&self, role: &str) -> PgConnectOptions {
         self.superuser().username(role).password(PASSWORD)
     }
 }
@@ -134,7 +145,7 @@ fn embedded() -> Server {
 }
 
 /// Memory where there is enough of it, else a disk.
-fn scratch() -> PathBuf {
+pub fn scratch() -> PathBuf {
     let memory = PathBuf::from("/dev/shm");
     let free = nix::sys::statvfs::statvfs(&memory).map_or(0, |stat| stat.blocks_available() * stat.fragment_size());
     if free > 2 << 30 { memory } else { PathBuf::from("/var/tmp") }
