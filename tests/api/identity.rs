@@ -650,3 +650,18 @@ async fn a_request_keeps_its_id_when_it_can_do_no_harm() {
         sqlx::query_scalar("SELECT request_id FROM ledger").fetch_all(&app.admin).await.expect("a ledger");
     assert_eq!(written, ["from-the-caller"]);
 }
+
+#[tokio::test]
+async fn what_says_who_calls_says_it_once() {
+    let app = TestApp::start().await;
+    let path = app.account.contacts_path();
+    let own = || app.request(Method::GET, &path);
+    own().header("accountId", &app.account.id).send().await.expect(200);
+    for (name, other) in [("accountId", &app.other.id), ("iid", &app.other.stream), ("auth", &app.other.token)] {
+        let refused = own().header(name, other).send().await.expect(400);
+        let said = refused["errors"][0]["msg"].as_str().unwrap_or_default().to_owned();
+        assert!(said.starts_with(&format!("{name}: ")), "{name}: {refused}");
+    }
+    // A proxy's own scheme beside the token is none of ours.
+    own().header("Authorization", "Basic cHJveHk6cHJveHk=").send().await.expect(200);
+}

@@ -3,28 +3,30 @@
 //! It listens on a Unix socket only, in a directory nobody else may enter. All functions block;
 //! call them outside the async runtime or through `spawn_blocking`.
 
-use std::ffi::OsStr;
-use std::fs::{self, DirBuilder, File, Permissions, TryLockError};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, lchown};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
-use std::{env, process, thread};
+use std::{process, thread};
 
 use nix::sys::signal::kill;
-use nix::unistd::{Pid, User, getegid, geteuid};
+use nix::unistd::Pid;
+
+mod binaries;
+mod places;
+
+use binaries::Binaries;
+use places::{Account, at, delete, fits_as_socket_dir, hashed, private_dir};
 
 /// The port in the name of the server's socket; nothing listens on TCP.
 pub const PORT: u16 = 5432;
 
 const SUPERUSER: &str = "postgres";
 const OLDEST_VERSION: u32 = 15;
-/// The kernel allows 107 bytes, macOS 103.
-const LONGEST_SOCKET_PATH: usize = 100;
 const LOG: &str = "server.log";
 const PID_FILE: &str = "postmaster.pid";
 const UNFINISHED: &str = "cluster.new-";
@@ -68,63 +70,6 @@ pub enum EmbeddedError {
     /// The operating system refused something.
     #[error("cannot {0} {1:?}: {2}")]
     Io(&'static str, PathBuf, #[source] io::Error),
-}
-
-/// Where Postgres' programs are, and which major version they are.
-#[derive(Debug)]
-pub struct Binaries {
-    dir: PathBuf,
-    version: u32,
-}
-
-impl Binaries {
-    /// Looks in `PG_BIN_DIR`, on `PATH`, and where packages install Postgres, newest first.
-    ///
-    /// # Errors
-    /// `BinDir` when `PG_BIN_DIR` is set and does not serve, `NotFound` when nothing does.
-    pub fn find() -> Result<Self, EmbeddedError> {
-        let account = Account::for_postgres()?;
-        if let Some(dir) = env::var_os("PG_BIN_DIR").filter(|dir| !dir.is_empty()) {
-            let dir = PathBuf::from(dir);
-            let checked = Self::check(&dir, account);
-            return checked.map_err(|reason| EmbeddedError::BinDir(dir, reason));
-        }
-        let path = env::var_os("PATH").unwrap_or_default();
-        let mut on_path = env::split_paths(&path).filter(|dir| dir.is_absolute());
-        let on_path = on_path.find(|dir| dir.join("pg_ctl").is_file());
-        let packaged = [
-            ("/usr/lib/postgresql", ""),
-            ("/usr", "pgsql-"),
-            ("/opt/homebrew/opt", "postgresql@"),
-            ("/usr/local/opt", "postgresql@"),
-            ("/Applications/Postgres.app/Contents/Versions", ""),
-        ];
-        let packaged = packaged.into_iter().flat_map(|(at, prefix)| newest_first(at, prefix));
-        let mut passed_over = Vec::new();
-        for dir in on_path.into_iter().chain(packaged) {
-            match Self::check(&dir, account) {
-                Ok(found) => return Ok(found),
-                Err(reason) => passed_over.push(format!(" ({} {reason})", dir.display())),
-            }
-        }
-        Err(EmbeddedError::NotFound(passed_over.concat()))
-    }
-
-    fn check(dir: &Path, account: Account) -> Result<Self, String> {
-        let mut programs = ["initdb", "pg_ctl", "postgres"].into_iter();
-        if let Some(missing) = programs.find(|name| !dir.join(name).is_file()) {
-            return Err(format!("has no {missing}"));
-        }
-        let mut postgres = account.command(&dir.join("postgres"));
-        let output = postgres.arg("--version").stdout(Stdio::piped()).output();
-        let output = output.map_err(|error| format!("uid {} cannot use: {error}", account.uid))?;
-        let version = major_version(&String::from_utf8_lossy(&output.stdout));
-        let version = version.ok_or("holds a postgres that does not tell its version")?;
-        if version < OLDEST_VERSION {
-            return Err(format!("holds Postgres {version}, which is too old"));
-        }
-        Ok(Self { dir: dir.to_owned(), version })
-    }
 }
 
 /// Whether commits survive a crash of the machine.
@@ -447,57 +392,6 @@ impl Server {
     }
 }
 
-/// An account that processes run under and directories belong to.
-#[derive(Debug, Clone, Copy)]
-struct Account {
-    uid: u32,
-    gid: u32,
-}
-
-impl Account {
-    fn ours() -> Self {
-        Self { uid: geteuid().as_raw(), gid: getegid().as_raw() }
-    }
-
-    fn for_postgres() -> Result<Self, EmbeddedError> {
-        if !geteuid().is_root() {
-            return Ok(Self::ours());
-        }
-        let lookup = |name| User::from_name(name).ok().flatten();
-        let user = lookup("postgres").or_else(|| lookup("nobody"));
-        let user = user.ok_or(EmbeddedError::NoAccount)?;
-        Ok(Self { uid: user.uid.as_raw(), gid: user.gid.as_raw() })
-    }
-
-    /// Without our environment: PGPORT and the like would change the server, and our secrets are
-    /// not its business. The locale and time zone are fixed so as not to depend on the machine.
-    fn command(self, program: &Path) -> Command {
-        let mut command = Command::new(program);
-        command.env_clear().envs([("HOME", "/"), ("LC_ALL", "C"), ("TZ", "UTC")]);
-        command.envs(env::var_os("PATH").map(|path| ("PATH", path))).current_dir("/");
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        if self.uid != geteuid().as_raw() {
-            command.uid(self.uid).gid(self.gid);
-        }
-        command
-    }
-
-    fn can_reach(self, dir: &Path) -> bool {
-        let may_enter = |found: fs::Metadata| self.may_enter(found.mode(), found.uid(), found.gid());
-        let ours = self.uid == geteuid().as_raw();
-        ours || dir.ancestors().all(|dir| fs::metadata(dir).is_ok_and(may_enter))
-    }
-
-    fn may_enter(self, mode: u32, owner: u32, group: u32) -> bool {
-        let bit = match (owner == self.uid, group == self.gid) {
-            (true, _) => 0o100,
-            (false, true) => 0o010,
-            (false, false) => 0o001,
-        };
-        mode & bit != 0
-    }
-}
-
 fn server_options(socket_dir: &Path, durability: Durability, settings: &[(&str, &str)]) -> String {
     let sync = if durability == Durability::Kept { "on" } else { "off" };
     let durability = [("fsync", sync), ("full_page_writes", sync), ("synchronous_commit", sync)];
@@ -519,109 +413,15 @@ fn server_options(socket_dir: &Path, durability: Durability, settings: &[(&str, 
     all.fold(String::new(), |options, setting| format!("{options} -c '{setting}'"))
 }
 
-/// Makes a directory that only `owner` can write to, or checks that an existing one is such.
-fn private_dir(path: &Path, mode: u32, owner: Account) -> Result<(), EmbeddedError> {
-    let created = DirBuilder::new().mode(0o700).create(path);
-    if let Err(error) = created
-        && error.kind() != io::ErrorKind::AlreadyExists
-    {
-        return Err(at("create", path)(error));
-    }
-    let found = fs::symlink_metadata(path).map_err(at("read", path))?;
-    let ours = found.uid() == geteuid().as_raw();
-    let expected = found.is_dir() && (ours || found.uid() == owner.uid);
-    if !expected || found.mode() & 0o777 & !mode != 0 {
-        return Err(EmbeddedError::Foreign(path.to_owned(), owner.uid));
-    }
-    if ours {
-        let permissions = Permissions::from_mode(mode);
-        fs::set_permissions(path, permissions).map_err(at("protect", path))?;
-        lchown(path, Some(owner.uid), Some(owner.gid)).map_err(at("hand over", path))?;
-    }
-    Ok(())
-}
-
-fn delete(dir: &Path) -> Result<(), EmbeddedError> {
-    fs::remove_dir_all(dir).map_err(at("delete", dir))
-}
-
-/// A short name that belongs to `dir`, for what cannot be in `dir` itself.
-fn hashed(parent: &str, dir: &Path) -> PathBuf {
-    let hash = fnv1a(dir.as_os_str());
-    Path::new(parent).join(format!("expunge-{}-{hash:016x}", geteuid()))
-}
-
-/// Stays the same between builds, which the hasher of std does not promise.
-fn fnv1a(text: &OsStr) -> u64 {
-    let step = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
-    text.as_bytes().iter().fold(0xcbf2_9ce4_8422_2325, step)
-}
-
-/// Besides the length, Postgres gives some characters a meaning in its list of such directories.
-fn fits_as_socket_dir(dir: &Path) -> bool {
-    let plain = dir.to_str().is_some_and(|text| !text.contains(['"', '\\', ',', '\n']));
-    plain && dir.join(".s.PGSQL.5432").as_os_str().len() <= LONGEST_SOCKET_PATH
-}
-
-/// Of `postgres (PostgreSQL) 17.2 (Debian 17.2-1)` and of `postgres (PostgreSQL) 18beta1`.
-fn major_version(line: &str) -> Option<u32> {
-    let (_, number) = line.split_once("(PostgreSQL) ")?;
-    let mut parts = number.split(|c: char| !c.is_ascii_digit());
-    parts.next()?.parse().ok()
-}
-
-fn newest_first(parent: &str, prefix: &str) -> Vec<PathBuf> {
-    let version = |name: &OsStr| name.to_str()?.strip_prefix(prefix)?.parse::<u32>().ok();
-    let entries = fs::read_dir(parent).into_iter().flatten().flatten();
-    let found = entries.filter_map(|entry| Some((version(&entry.file_name())?, entry.path())));
-    let mut found: Vec<_> = found.collect();
-    found.sort_by(|a, b| b.cmp(a));
-    found.into_iter().map(|(_, path)| path.join("bin")).collect()
-}
-
 fn last_lines(text: &[u8]) -> String {
     let text = String::from_utf8_lossy(text);
     let lines: Vec<&str> = text.trim_end().lines().collect();
     lines[lines.len().saturating_sub(20)..].join("\n")
 }
 
-fn at(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> EmbeddedError {
-    let path = path.to_owned();
-    move |source| EmbeddedError::Io(action, path, source)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_the_bit_that_applies_to_the_account_counts() {
-        let account = Account { uid: 101, gid: 104 };
-        assert!(account.may_enter(0o755, 0, 0));
-        assert!(!account.may_enter(0o700, 0, 0));
-        assert!(account.may_enter(0o700, 101, 0));
-        assert!(account.may_enter(0o710, 0, 104));
-        assert!(!account.may_enter(0o701, 0, 104));
-    }
-
-    #[test]
-    fn hash_is_fnv1a() {
-        assert_eq!(fnv1a(OsStr::new("foobar")), 0x8594_4171_f739_67e8);
-    }
-
-    #[test]
-    fn socket_stays_out_of_long_and_odd_directories() {
-        assert!(fits_as_socket_dir(&Path::new("/").join("x".repeat(85))));
-        assert!(!fits_as_socket_dir(&Path::new("/").join("x".repeat(86))));
-        assert!(!fits_as_socket_dir(Path::new("/a,b")));
-    }
-
-    #[test]
-    fn major_version_is_the_number_after_the_name() {
-        assert_eq!(major_version("postgres (PostgreSQL) 15.18 (Debian 15.18-0)\n"), Some(15));
-        assert_eq!(major_version("postgres (PostgreSQL) 18beta1\n"), Some(18));
-        assert_eq!(major_version("something else 18"), None);
-    }
 
     #[test]
     fn settings_are_quoted_and_cannot_open_the_server() {
