@@ -8,14 +8,14 @@ use std::time::Duration;
 
 use actix_web::dev::{Server, ServerHandle};
 use actix_web::middleware::from_fn;
-use actix_web::{App, HttpServer, web};
+use actix_web::{App, HttpServer, guard, web};
 use sqlx::postgres::PgConnectOptions;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use utoipa_actix_web::AppExt;
 
 use crate::clock::Clock;
 use crate::handlers::openapi::{self, Document};
-use crate::handlers::{self, Settings, error, trace};
+use crate::handlers::{self, Settings, error, health, trace};
 use crate::postgres::guards::{self, GuardError};
 use crate::postgres::{Database, PoolSettings};
 use crate::sealing::Sealer;
@@ -141,6 +141,8 @@ pub fn build(parts: Parts, listener: TcpListener) -> Result<Application, StartEr
             .service(openapi::serve_document)
             .service(openapi::redirect_to_page)
             .service(openapi::page())
+            .service(web::resource("/livez").guard(guard::Head()).to(health::head_livez))
+            .service(web::resource("/readyz").guard(guard::Head()).to(health::head_readyz))
             .into_utoipa_app()
             .configure(handlers::configure)
             .into_app()

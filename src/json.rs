@@ -6,6 +6,9 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
+/// The key under which the library hands over a number with all its digits.
+const NUMBER: &str = "$serde_json::private::Number";
+
 /// Reads a JSON text.
 ///
 /// # Errors
@@ -14,6 +17,9 @@ use serde_json::{Map, Number, Value};
 /// 128 levels, or a key that is named twice.
 pub fn parse(text: &[u8]) -> Result<Value, String> {
     let text = std::str::from_utf8(text).map_err(|error| format!("not UTF-8 at byte {}", error.valid_up_to()))?;
+    if text.contains(NUMBER) {
+        return Err(format!("the key {NUMBER:?} is reserved"));
+    }
     let mut deserializer = serde_json::Deserializer::from_str(text);
     let value = Strict.deserialize(&mut deserializer).map_err(|error| error.to_string())?;
     deserializer.end().map_err(|error| error.to_string())?;
@@ -76,8 +82,7 @@ impl<'de> Visitor<'de> for Strict {
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
         let mut object = Map::new();
         while let Some(key) = entries.next_key::<String>()? {
-            // How the library hands over a number with all its digits.
-            if object.is_empty() && key == "$serde_json::private::Number" {
+            if object.is_empty() && key == NUMBER {
                 let digits: String = entries.next_value()?;
                 return digits.parse().map(Value::Number).map_err(A::Error::custom);
             }

@@ -29,7 +29,7 @@
 //!
 //! # The trip of a bulk deletion
 //!
-//! A handler (`handlers/contacts.rs`) signs the caller in by the type of its
+//! A handler (`handlers/contacts/delete.rs`) signs the caller in by the type of its
 //! first argument, reads the query and the body, and turns the ids into keys.
 //! [`services::deletions::Deletions::delete_many`] opens a transaction that sees
 //! one account, locks the rows in the order of their ids, looks for obstacles in

@@ -90,6 +90,7 @@ async fn build(
     app::check(&parts).await?;
 
     let file = data_dir.join("demo.json");
+    let there_before = file.exists();
     let mut demo = match fs::read(&file) {
         Ok(text) => serde_json::from_slice(&text)
             .with_context(|| format!("{} is damaged; --fresh starts over", file.display()))?,
@@ -101,6 +102,11 @@ async fn build(
     renew(&file, &mut demo, base_url, &clock)?;
     let application = app::build(parts, listener)?;
     println!("{}", demo.greeting(&file));
+    if there_before {
+        println!(
+            "What was deleted before is still deleted, and says so when it is deleted again; --fresh starts over.\n"
+        );
+    }
     tokio::spawn(keep_renewing(file, demo, base_url.to_owned(), clock));
     Ok(application)
 }

@@ -46,6 +46,9 @@ pub fn with_country_code(country_code: &str, number: &str) -> Option<String> {
 fn international_digits(country_code: &str, number: &str) -> Option<String> {
     let code = compact(country_code)?;
     let code = code.strip_prefix('+').unwrap_or(&code);
+    if code.starts_with('0') {
+        return None;
+    }
     let number = compact(number)?;
     let digits = match number.strip_prefix('+') {
         Some(international) if international.starts_with(code) && international.len() > code.len() => {
@@ -63,7 +66,16 @@ fn compact(number: &str) -> Option<String> {
     }
     let compact: String = number.chars().filter(|c| !matches!(c, ' ' | '-' | '(' | ')')).collect();
     let digits = compact.strip_prefix('+').unwrap_or(&compact);
-    ((1..=20).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit())).then_some(compact)
+    if !(1..=20).contains(&digits.len()) || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    // 00 is how many dial the + of an international number, which never goes on with another 0.
+    match compact.strip_prefix("00") {
+        Some(international) if !international.is_empty() && !international.starts_with('0') => {
+            Some(format!("+{international}"))
+        }
+        _ => Some(compact),
+    }
 }
 
 fn e164_digits(digits: &str) -> String {
@@ -89,6 +101,15 @@ mod tests {
         assert_eq!(key("+49 (30) 123-4567").as_deref(), Some("49301234567"));
         assert_eq!(key("49301234567"), key("+49 30 1234567"));
         assert_eq!(key("+49 (0)30 1234567"), key("+49 30 1234567"));
+    }
+
+    #[test]
+    fn a_double_zero_is_a_plus() {
+        assert_eq!(key("00442079460777"), key("+44 20 7946 0777"));
+        assert_eq!(with_country_code("0044", "(207) 946 0198").as_deref(), Some("+442079460198"));
+        assert_eq!(with_country_code("+44", "00442079460198").as_deref(), Some("+442079460198"));
+        assert_eq!(with_country_code("044", "2079460198"), None);
+        assert_eq!(key("000").as_deref(), Some("000"));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use actix_web::http::header::CONTENT_TYPE;
 use actix_web::{FromRequest, HttpRequest};
 use futures_util::StreamExt;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use crate::error::Error;
@@ -121,11 +122,28 @@ pub fn typed<T: DeserializeOwned>(value: Value, at: &str) -> Result<T, Error> {
             ("invalid type: map,", "invalid type: object,"),
             ("expected a sequence", "expected an array"),
             ("expected a map", "expected an object"),
+            ("expected i64", "expected an integer"),
         ] {
             message = message.replace(theirs, ours);
         }
-        Error::invalid(field, message)
+        // What is missing is named as the field that it is.
+        match message.strip_prefix("missing field `").and_then(|rest| rest.split('`').next()) {
+            Some(missing) if field == "body" => Error::invalid(missing, "is required"),
+            Some(missing) => Error::invalid(format!("{field}.{missing}"), "is required"),
+            None => Error::invalid(field, message),
+        }
     })
+}
+
+/// Reads `null` as though the field were absent, for fields with a default.
+///
+/// # Errors
+///
+/// What the field's own type refuses.
+pub fn null_is_absent<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
+    deserializer: D,
+) -> Result<T, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
 /// Anything but an array: the library would take one for an object's fields in

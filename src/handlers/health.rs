@@ -34,6 +34,20 @@ pub async fn livez() -> HttpResponse {
 )]
 #[get("/readyz")]
 pub async fn readyz(services: web::Data<Services>) -> HttpResponse {
+    readiness(&services).await
+}
+
+/// `/livez` for those who ask with HEAD.
+pub async fn head_livez() -> HttpResponse {
+    HttpResponse::Ok().finish()
+}
+
+/// `/readyz` for those who ask with HEAD.
+pub async fn head_readyz(services: web::Data<Services>) -> HttpResponse {
+    HttpResponse::build(readiness(&services).await.status()).finish()
+}
+
+async fn readiness(services: &Services) -> HttpResponse {
     match services.health.is_ready().await {
         Ok(true) => HttpResponse::Ok().json(json!({ "status": "ready" })),
         Ok(false) => HttpResponse::ServiceUnavailable().json(json!({ "status": "not ready" })),

@@ -53,7 +53,11 @@ pub async fn trace<B: MessageBody + 'static>(
         let mut response = match AssertUnwindSafe(next.call(request)).catch_unwind().await {
             Ok(response) => response?,
             Err(_) => {
-                let answer = error::respond_at(&path, &crate::error::Error::Internal("a handler panicked"));
+                let mut answer = error::respond_at(&path, &crate::error::Error::Internal("a handler panicked"));
+                if let Ok(header) = header {
+                    answer.headers_mut().insert(REQUEST_ID, header);
+                }
+                tracing::info!(status = answer.status().as_u16(), "answered");
                 return Err(InternalError::from_response("a handler panicked", answer).into());
             }
         };
@@ -104,6 +108,7 @@ mod tests {
         let error = test::try_call_service(&app, request).await.expect_err("it is an error");
         let answer = error.error_response();
         assert_eq!(answer.status(), 500);
+        assert!(answer.headers().contains_key("Request-Id"));
         let body = actix_web::body::to_bytes(answer.into_body()).await.unwrap_or_default();
         assert!(body.starts_with(br#"{"code":"0530999""#), "{body:?}");
     }

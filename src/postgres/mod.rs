@@ -65,6 +65,15 @@ impl PoolSettings {
     }
 }
 
+/// What is believed of a connection that the pool gives out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Trust {
+    /// That it lives, unless it has been idle for long.
+    Idle,
+    /// Nothing: one of its like has just died.
+    Nothing,
+}
+
 /// Which try of a transaction this is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Try {
@@ -100,16 +109,36 @@ impl Database {
         self.probe.close().await;
     }
 
-    /// A connection that is set to no account.
+    /// Runs a read on a connection that is set to no account, and again when the
+    /// connection broke off.
     ///
     /// # Errors
     ///
-    /// [`Error::Overloaded`] when none comes free in time.
-    pub async fn acquire(&self) -> Result<PoolConnection<Postgres>, Error> {
-        self.pool.acquire().await.map_err(|error| match error {
-            sqlx::Error::PoolTimedOut => Error::Overloaded,
-            other => Error::Database(other),
-        })
+    /// What `work` fails with; [`Error::Overloaded`] when no connection comes free
+    /// in time, or two broke off.
+    pub async fn read<T>(&self, work: impl AsyncFn(&mut PgConnection) -> Result<T, sqlx::Error>) -> Result<T, Error> {
+        for trust in [Trust::Idle, Trust::Nothing] {
+            let mut connection = self.acquire(trust).await?;
+            match work(&mut connection).await {
+                Err(error) if broke_off(&error) => tracing::warn!(%error, "a connection to the database broke off"),
+                done => return Ok(done?),
+            }
+        }
+        Err(Error::Overloaded)
+    }
+
+    async fn acquire(&self, trust: Trust) -> Result<PoolConnection<Postgres>, Error> {
+        loop {
+            let mut connection = self.pool.acquire().await.map_err(|error| match error {
+                sqlx::Error::PoolTimedOut => Error::Overloaded,
+                other => Error::Database(other),
+            })?;
+            if trust == Trust::Idle || connection.ping().await.is_ok() {
+                return Ok(connection);
+            }
+            // A dead one goes, and the pool opens another in its place.
+            connection.close_on_drop();
+        }
     }
 
     /// Runs `work` in a transaction that sees one account only. Commits when it
@@ -126,9 +155,18 @@ impl Database {
         account: &AccountId,
         mut work: impl AsyncFnMut(&mut PgConnection, Try) -> Result<T, Error>,
     ) -> Result<T, Error> {
+        let mut trust = Trust::Idle;
         for tried in 1..=TRIES {
             let which = if tried == TRIES { Try::Last } else { Try::Early };
-            match self.attempt(account, which, &mut work).await {
+            match self.attempt(account, which, trust, &mut work).await {
+                // Nothing was committed: what broke off can begin again on another connection.
+                Err(Error::Database(error)) if broke_off(&error) => {
+                    tracing::warn!(tried, %error, "a connection to the database broke off");
+                    if which == Try::Last {
+                        return Err(Error::Overloaded);
+                    }
+                    trust = Trust::Nothing;
+                }
                 Err(Error::Database(error)) if lost_a_race(&error) => {
                     tracing::debug!(tried, code = code(&error).as_deref(), "a transaction lost a race");
                     if which == Try::Early {
@@ -145,9 +183,10 @@ impl Database {
         &self,
         account: &AccountId,
         which: Try,
+        trust: Trust,
         work: &mut impl AsyncFnMut(&mut PgConnection, Try) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        let mut connection = self.acquire().await?;
+        let mut connection = self.acquire(trust).await?;
         let mut transaction = connection.begin().await?;
         sqlx::query!(
             r#"
@@ -203,6 +242,12 @@ pub fn quiet(options: PgConnectOptions) -> PgConnectOptions {
 /// The five characters that say what the database refused, if it was the database.
 pub fn code(error: &sqlx::Error) -> Option<String> {
     error.as_database_error().and_then(|error| error.code()).map(|code| code.into_owned())
+}
+
+/// The connection is gone, or the server is about to end it: what it was told
+/// before the commit has not been done.
+fn broke_off(error: &sqlx::Error) -> bool {
+    matches!(error, sqlx::Error::Io(_)) || matches!(code(error).as_deref(), Some("57P01" | "57P02" | "57P03"))
 }
 
 /// Serialization failure, deadlock, lock timeout, or a foreign key that another

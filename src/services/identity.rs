@@ -80,7 +80,6 @@ impl Identity {
     ) -> Result<Option<crate::domain::identity::SignIn>, Error> {
         // What cannot be a stream's id is not sent to the database, which could not even store some of it.
         let streams: Vec<&str> = streams.iter().copied().filter(|stream| StreamId::parse(stream).is_some()).collect();
-        let mut connection = self.database.acquire().await?;
-        Ok(repositories::identity::sign_in(&mut connection, &token.client_id, &streams).await?)
+        self.database.read(async |conn| repositories::identity::sign_in(conn, &token.client_id, &streams).await).await
     }
 }

@@ -793,7 +793,7 @@ async fn a_page_that_cannot_be_is_refused() {
                 ("skip=-1", Field("skip")),
                 ("skip=10001", Field("skip")),
                 ("page=0", Field("page")),
-                ("page=9223372036854775807", Field("skip")),
+                ("page=9223372036854775807", Field("page")),
                 ("page=1&skip=0", Field("page")),
                 ("status=GONE", Field("status")),
                 ("phoneNumber=x", Field("phoneNumber")),

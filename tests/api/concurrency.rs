@@ -123,7 +123,7 @@ async fn a_list_is_never_both_deleted_and_attached() {
     let app = TestApp::start().await;
     let (deleted, attached) = race(&app, 300).await;
     println!("{deleted} lists were deleted, {attached} were attached");
-    assert_eq!(deleted + attached, 300);
+    assert!(deleted > 0 && attached > 0, "each side must win at times, or there was no race");
     assert_eq!(sqlx::query_scalar::<_, i64>(BROKEN).fetch_one(&app.admin).await.expect("a number"), 0);
 }
 
@@ -131,7 +131,8 @@ async fn a_list_is_never_both_deleted_and_attached() {
 async fn the_services_own_check_holds_without_the_foreign_key() {
     let app = TestApp::start().await;
     drop_foreign_key(&app).await;
-    race(&app, 100).await;
+    let (deleted, attached) = race(&app, 100).await;
+    assert!(deleted > 0 && attached > 0, "each side must win at times, or there was no race");
     assert_eq!(sqlx::query_scalar::<_, i64>(BROKEN).fetch_one(&app.admin).await.expect("a number"), 0);
 }
 
@@ -154,14 +155,34 @@ async fn the_foreign_key_holds_without_the_services_check() {
 }
 
 #[tokio::test]
-async fn without_either_a_list_is_both_deleted_and_attached() {
+async fn a_check_before_the_act_loses_the_race_without_the_foreign_key() {
     let app = TestApp::start().await;
-    let list = app.contact_list("race").await;
     drop_foreign_key(&app).await;
-    app.campaign("attached", "race").await;
-    delete_naively(&app, &list).await.expect("nothing stops it");
-    let broken = sqlx::query_scalar::<_, i64>(BROKEN).fetch_one(&app.admin).await.expect("a number");
-    assert_eq!(broken, 1, "the tests above could not fail");
+    for number in 0..300 {
+        let name = format!("race {number}");
+        let list = app.contact_list(&name).await;
+        let create = app.account.family("/campaign?campaignType=voice");
+        let body = json!({"name": name, "contactLists": [name]});
+        let (_, created) = tokio::join!(check_then_delete(&app, &list), app.post(&create, &body));
+        assert!(created.status == 200 || created.status == 400, "{created:?}");
+        if sqlx::query_scalar::<_, i64>(BROKEN).fetch_one(&app.admin).await.expect("a number") > 0 {
+            println!("race {number} was lost");
+            return;
+        }
+    }
+    panic!("the tests above could not fail");
+}
+
+/// Looks whether a list is attached, and trashes it if it is not: what the engine must not do.
+async fn check_then_delete(app: &TestApp, list: &str) {
+    let attached: i64 = sqlx::query_scalar("SELECT count(*) FROM campaign_contact_lists WHERE list_id = $1")
+        .bind(list)
+        .fetch_one(&app.admin)
+        .await
+        .expect("the attachments can be counted");
+    if attached == 0 {
+        delete_naively(app, list).await.expect("nothing stops it");
+    }
 }
 
 async fn drop_foreign_key(app: &TestApp) {

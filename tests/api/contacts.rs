@@ -230,6 +230,21 @@ async fn a_bad_contact_fails_in_its_place_and_the_good_ones_are_created() {
 }
 
 #[tokio::test]
+async fn null_is_as_good_as_absent_where_there_is_a_default() {
+    let app = TestApp::start().await;
+    let new = json!([{
+        "firstName": "a", "lastName": "b", "salutation": null, "address": null, "twitterDetails": null,
+        "cellPhone": {"extension": null, "phoneNumber": "9000000001", "countryCode": "+91"}
+    }, {"firstName": null, "lastName": "b", "cellPhone": {"phoneNumber": "9000000002", "countryCode": "+91"}}]);
+    let created = app.post(&app.account.contacts_path(), &new).await.expect(200);
+    let contact = &created[0];
+    assert_eq!((&contact["salutation"], &contact["cellPhone"]["extension"]), (&json!(""), &json!("+")), "{created}");
+    assert_eq!((&contact["address"], &contact["twitterDetails"]), (&json!([]), &json!([])));
+    let said = created[1]["errors"][0]["msg"].as_str().unwrap_or_default();
+    assert!(said.starts_with("firstName: "), "{created}");
+}
+
+#[tokio::test]
 async fn lists_show_live_contacts_and_the_trash_apart() {
     let app = TestApp::start().await;
     let ids = app.contacts(9_000_000_000, 25).await;

@@ -13,4 +13,4 @@ mod layers;
 mod openapi;
 mod program;
 mod records;
-mod statements;
+mod wire;

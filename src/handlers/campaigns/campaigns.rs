@@ -4,7 +4,9 @@ use actix_web::{HttpResponse, delete, get, post, web};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::{Answer, CampaignNotFound, CampaignsAccess, CampaignsErrors, DeletionParams, Envelope};
+use super::{
+    Answer, CampaignNotFound, CampaignsAccess, CampaignsBodyErrors, CampaignsErrors, DeletionParams, Envelope,
+};
 use crate::domain::campaign::{Campaign, CampaignType, NewCampaign, Trigger};
 use crate::domain::identity::Caller;
 use crate::domain::ids::CampaignId;
@@ -36,7 +38,7 @@ const MAX_LISTS: usize = 100;
     responses(
         (status = 200, description = "The campaign.", body = Envelope<CampaignBody>,
          example = json!({"status": "success", "message": "Campaign August renewals creation in progress", "data": example_campaign()})),
-        CampaignsErrors,
+        CampaignsErrors, CampaignsBodyErrors,
     ),
 )]
 #[post("/campaign")]
@@ -133,7 +135,7 @@ pub async fn trigger_campaign(
          example = json!({"status": "success", "message": "Campaign August renewals deleted successfully", "data": example_campaign()})),
         (status = 409, description = "The campaign is running (ACTIVE), or is on hold (ON_HOLD).", body = super::CampaignsError,
          example = json!({"status": "error", "message": "Campaign August renewals is running; stop it first", "errors": [{"msg": "Campaign August renewals is running; stop it first", "code": 409, "reason": "ACTIVE"}]})),
-        CampaignsErrors, CampaignNotFound,
+        CampaignsErrors, CampaignsBodyErrors, CampaignNotFound,
     ),
 )]
 #[delete("/campaign/{id}")]
@@ -266,7 +268,7 @@ fn new_campaign(body: Value, campaign_type: TypeParam) -> Result<NewCampaign, Er
             TypeParam::Voice => CampaignType::Voice,
             TypeParam::Sms => CampaignType::Sms,
         },
-        contact_lists: required.contact_lists,
+        contact_lists: required.contact_lists.iter().map(|name| name.trim().to_owned()).collect(),
         details,
     })
 }

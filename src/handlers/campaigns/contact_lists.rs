@@ -1,11 +1,14 @@
 //! Contact lists of campaigns.
 
+use std::collections::BTreeMap;
+
 use actix_web::{HttpResponse, delete, get, post, web};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::{
-    Answer, CampaignInUse, CampaignsErrors, ContactListNotFound, ContactListsAccess, DeletionParams, Envelope,
+    Answer, CampaignInUse, CampaignsBodyErrors, CampaignsErrors, ContactListNotFound, ContactListsAccess,
+    DeletionParams, Envelope,
 };
 use crate::domain::contact_list::{ContactList, NewContactList, NewMember, identity_mapping, list_name_key};
 use crate::domain::identity::Caller;
@@ -42,7 +45,7 @@ const MAX_ADDED: usize = 1000;
          example = json!({"status": "success", "message": "Contact list Renewal Due - August 2025 created successfully", "data": example_list()})),
         (status = 409, description = "A live list has the name.", body = super::CampaignsError,
          example = json!({"status": "error", "message": "name: Contact list cl-c2ce382-2516-457e-8eb4-9847deec0000 has this name already", "errors": [{"msg": "name: Contact list cl-c2ce382-2516-457e-8eb4-9847deec0000 has this name already", "code": 409, "reason": "NAME_TAKEN"}]})),
-        CampaignsErrors,
+        CampaignsErrors, CampaignsBodyErrors,
     ),
 )]
 #[post("/campaign/contactList/createContactList")]
@@ -76,7 +79,7 @@ pub async fn create_contact_list(
     })),
     responses(
         (status = 200, description = "They were added.", body = AddedBody, example = json!({"message": "Adding contacts to public list is in progress"})),
-        CampaignsErrors, ContactListNotFound,
+        CampaignsErrors, CampaignsBodyErrors, ContactListNotFound,
     ),
 )]
 #[post("/campaign/contactList/addContacts")]
@@ -91,10 +94,11 @@ pub async fn add_contacts(
         1..=MAX_ADDED => {}
         _ => return Err(Error::TooLarge { what: "data", limit: MAX_ADDED }.into()),
     }
-    body::required_text("contact_list_name", &contact_list_name, 48)?;
+    let contact_list_name = contact_list_name.trim();
+    body::required_text("contact_list_name", contact_list_name, 48)?;
     let members =
         data.into_iter().enumerate().map(|(index, person)| new_member(index, person)).collect::<Result<Vec<_>, _>>()?;
-    services.contact_lists.add_members(&authorized.caller, authorized.stream(), &contact_list_name, &members).await?;
+    services.contact_lists.add_members(&authorized.caller, authorized.stream(), contact_list_name, &members).await?;
     Ok(HttpResponse::Ok().json(AddedBody { message: "Adding contacts to public list is in progress" }))
 }
 
@@ -157,7 +161,7 @@ pub async fn get_contact_list(
                      "campaignInUse": [{"id": "cd-5f0e1c7-2516-457e-8eb4-9847deec0000", "name": "August renewals", "status": "Active"}],
                      "campaignInUseCount": 1}
          })),
-        CampaignsErrors, ContactListNotFound,
+        CampaignsErrors, CampaignsBodyErrors, ContactListNotFound,
     ),
 )]
 #[delete("/campaign/contactList/{contactListId}")]
@@ -191,13 +195,12 @@ pub struct NewContactListBody {
     /// Where the people on it come from.
     source: Source,
     /// Whether a number may be on it more than once.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "body::null_is_absent")]
     #[schema(required = false)]
     allow_duplicates: bool,
-    /// How a person's fields are called.
-    #[serde(default)]
+    /// How a person's fields are called; each of the five that is not given is called as it is.
     #[schema(required = false)]
-    mapping: Option<Map<String, Value>>,
+    mapping: Option<BTreeMap<String, String>>,
 }
 
 /// Where the people on a list come from.
@@ -212,17 +215,19 @@ enum Source {
 }
 
 fn new_list(new: NewContactListBody) -> Result<NewContactList, Error> {
-    body::required_text("name", &new.name, 48)?;
+    let name = new.name.trim();
+    body::required_text("name", name, 48)?;
     // The lower-cased name is longer than the name for a few letters.
-    body::text("name", &list_name_key(&new.name), 144)?;
+    body::text("name", &list_name_key(name), 144)?;
     body::required_text("description", &new.description, 256)?;
-    let mapping = match new.mapping {
-        Some(mapping) => Value::Object(mapping),
-        None => identity_mapping(),
-    };
-    body::storable("mapping", &mapping)?;
+    let mut mapping = identity_mapping();
+    for (field, called) in new.mapping.unwrap_or_default() {
+        body::required_text(&format!("mapping.{field}"), &called, 80)?;
+        body::text("mapping", &field, 80)?;
+        mapping[field] = Value::String(called);
+    }
     Ok(NewContactList {
-        name: new.name,
+        name: name.to_owned(),
         description: new.description,
         source: match new.source {
             Source::PassiveApi => "passiveApi",

@@ -146,6 +146,18 @@ pub(super) struct CampaignsError {
     errors: Vec<ErrorItem>,
 }
 
+/// What operations that take a body can answer besides.
+#[derive(utoipa::IntoResponses)]
+#[expect(dead_code, reason = "read by the document's generator alone")]
+enum CampaignsBodyErrors {
+    /// The body is over 1 MiB, or has over 1,000 items.
+    #[response(status = 413, example = json!({"status": "error", "message": "data: at most 1000 allowed", "errors": [{"msg": "data: at most 1000 allowed", "code": 413, "reason": "TOO_LARGE"}]}))]
+    TooLarge(CampaignsError),
+    /// The body is not JSON by its Content-Type.
+    #[response(status = 415, example = json!({"status": "error", "message": "Content-Type: the body must be application/json in UTF-8", "errors": [{"msg": "Content-Type: the body must be application/json in UTF-8", "code": 415, "reason": "UNSUPPORTED_MEDIA_TYPE"}]}))]
+    UnsupportedMediaType(CampaignsError),
+}
+
 /// What any operation of the family can answer.
 #[derive(utoipa::IntoResponses)]
 #[expect(dead_code, reason = "read by the document's generator alone")]
@@ -162,13 +174,8 @@ enum CampaignsErrors {
     /// The path does not take this method; the header Allow names those it takes.
     #[response(status = 405, example = json!({"status": "error", "message": "This path takes GET, DELETE", "errors": [{"msg": "This path takes GET, DELETE", "code": 405, "reason": "METHOD_NOT_ALLOWED"}]}))]
     MethodNotAllowed(CampaignsError),
-    /// The body is over 1 MiB, or has over 1,000 items.
-    #[response(status = 413, example = json!({"status": "error", "message": "data: at most 1000 allowed", "errors": [{"msg": "data: at most 1000 allowed", "code": 413, "reason": "TOO_LARGE"}]}))]
-    TooLarge(CampaignsError),
-    /// The body is not JSON by its Content-Type.
-    #[response(status = 415, example = json!({"status": "error", "message": "Content-Type: the body must be application/json in UTF-8", "errors": [{"msg": "Content-Type: the body must be application/json in UTF-8", "code": 415, "reason": "UNSUPPORTED_MEDIA_TYPE"}]}))]
-    UnsupportedMediaType(CampaignsError),
-    /// Something went wrong on our side; nothing was changed.
+    /// Something went wrong on our side; nothing was changed, unless the reason is OUTCOME_UNKNOWN: then the database
+    /// broke off at the last moment, and it has to be looked up whether it was done.
     #[response(status = 500, example = json!({"status": "error", "message": "Something went wrong on our side; nothing was changed", "errors": [{"msg": "Something went wrong on our side; nothing was changed", "code": 500, "reason": "INTERNAL"}]}))]
     Internal(CampaignsError),
     /// Others hold the same rows for too long; Retry-After says when to try again.

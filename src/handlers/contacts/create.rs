@@ -4,7 +4,7 @@ use actix_web::{HttpResponse, post, web};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Answer, ContactBody, ContactsAccess, ContactsErrors, example_contact, within_limits};
+use super::{Answer, ContactBody, ContactsAccess, ContactsBodyErrors, ContactsErrors, example_contact, within_limits};
 use crate::domain::contact::{CellPhone, Created, NewContact};
 use crate::domain::identity::Caller;
 use crate::domain::phone::{self, PhoneKey};
@@ -37,7 +37,7 @@ use crate::services::Services;
             "errors": [{"msg": "cellPhone.phoneNumber: another contact has this number", "code": 409, "reason": "PHONE_NUMBER_TAKEN"}],
             "conflictingId": "69609027c1746a6142900000"
         }])),
-        ContactsErrors,
+        ContactsErrors, ContactsBodyErrors,
     ),
 )]
 #[post("/contacts")]
@@ -75,17 +75,17 @@ struct NewContactBody {
     /// Last name, at most 255 characters.
     last_name: String,
     /// How the person is addressed.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "body::null_is_absent")]
     #[schema(required = false)]
     salutation: String,
     /// The number.
     cell_phone: NewCellPhoneBody,
     /// Postal addresses, kept as given.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "body::null_is_absent")]
     #[schema(required = false)]
     address: Vec<Value>,
     /// Twitter profiles, kept as given.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "body::null_is_absent")]
     #[schema(required = false)]
     twitter_details: Vec<Value>,
 }
@@ -95,17 +95,12 @@ struct NewContactBody {
 #[serde(rename_all = "camelCase", expecting = "an object")]
 struct NewCellPhoneBody {
     /// The dialing prefix, kept as given.
-    #[serde(default = "plus")]
-    #[schema(required = false, default = "+")]
-    extension: String,
+    #[schema(default = "+")]
+    extension: Option<String>,
     /// The number, with or without its country code; spaces, `-`, `(` and `)` do not count.
     phone_number: String,
     /// The country calling code, such as `+91`.
     country_code: String,
-}
-
-fn plus() -> String {
-    "+".to_owned()
 }
 
 fn new_contact(item: Value) -> Result<NewContact, Error> {
@@ -114,7 +109,8 @@ fn new_contact(item: Value) -> Result<NewContact, Error> {
     body::required_text("firstName", &new.first_name, 255)?;
     body::required_text("lastName", &new.last_name, 255)?;
     body::text("salutation", &new.salutation, 255)?;
-    body::text("cellPhone.extension", &new.cell_phone.extension, 20)?;
+    let extension = new.cell_phone.extension.unwrap_or_else(|| "+".to_owned());
+    body::text("cellPhone.extension", &extension, 20)?;
     body::required_text("cellPhone.countryCode", &new.cell_phone.country_code, 10)?;
     let address = Value::Array(new.address);
     body::storable("address", &address)?;
@@ -130,11 +126,7 @@ fn new_contact(item: Value) -> Result<NewContact, Error> {
         first_name: new.first_name,
         last_name: new.last_name,
         salutation: new.salutation,
-        cell_phone: CellPhone {
-            extension: new.cell_phone.extension,
-            phone_number,
-            country_code: new.cell_phone.country_code,
-        },
+        cell_phone: CellPhone { extension, phone_number, country_code: new.cell_phone.country_code },
         phone_key,
         address,
         twitter_details,

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{
-    Answer, ContactBody, ContactNotFound, ContactsAccess, ContactsError, ContactsErrors, contact_id, example_contact,
-    within_limits,
+    Answer, ContactBody, ContactNotFound, ContactsAccess, ContactsBodyErrors, ContactsError, ContactsErrors,
+    contact_id, example_contact, within_limits,
 };
 use crate::domain::deletion::{Deletion, Key, Outcome, Request, Target};
 use crate::domain::ids::ContactId;
@@ -33,7 +33,7 @@ use crate::services::Services;
     ),
     responses(
         (status = 200, description = "The contact as the deletion leaves it.", body = ContactBody, headers(("Deletion-Id" = String, description = "The deletion's id, under which the ledger has it. Absent when nothing was deleted.")), example = json!(example_contact("INACTIVE"))),
-        ContactsErrors, ContactNotFound, ContactOnHold,
+        ContactsErrors, ContactsBodyErrors, ContactNotFound, ContactOnHold,
     ),
 )]
 #[delete("/contacts/{id}")]
@@ -71,7 +71,7 @@ pub async fn delete_contact(
     request_body(content = BulkDeletionBody, example = json!({"ids": ["6960cbe9b155d194e2f00000", "6960cc07b155d194e2f00000"]})),
     responses(
         (status = 200, description = "One outcome for each id.", body = BulkReport, headers(("Deletion-Id" = String, description = "The deletion's id, under which the ledger has it. Absent when nothing was deleted.")), example = json!(example_report())),
-        ContactsErrors,
+        ContactsErrors, ContactsBodyErrors,
     ),
 )]
 #[delete("/contacts/bulk-delete")]
@@ -97,7 +97,7 @@ pub async fn bulk_delete_contacts(
     request_body(content = BulkDeletionBody, example = json!({"ids": ["6960cbe9b155d194e2f00000", "6960cc07b155d194e2f00000"]})),
     responses(
         (status = 200, description = "One outcome for each id.", body = BulkReport, headers(("Deletion-Id" = String, description = "The deletion's id, under which the ledger has it. Absent when nothing was deleted.")), example = json!(example_report())),
-        ContactsErrors,
+        ContactsErrors, ContactsBodyErrors,
     ),
 )]
 #[post("/contacts/bulk-delete")]

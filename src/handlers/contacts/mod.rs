@@ -172,6 +172,18 @@ pub(super) struct ContactsError {
     errors: Vec<ErrorItem>,
 }
 
+/// What operations that take a body can answer besides.
+#[derive(utoipa::IntoResponses)]
+#[expect(dead_code, reason = "read by the document's generator alone")]
+enum ContactsBodyErrors {
+    /// The body is over 1 MiB, or has over 1,000 items.
+    #[response(status = 413, example = json!({"errors": [{"msg": "ids: at most 1000 allowed", "code": 413, "reason": "TOO_LARGE"}]}))]
+    TooLarge(ContactsError),
+    /// The body is not JSON by its Content-Type.
+    #[response(status = 415, example = json!({"errors": [{"msg": "Content-Type: the body must be application/json in UTF-8", "code": 415, "reason": "UNSUPPORTED_MEDIA_TYPE"}]}))]
+    UnsupportedMediaType(ContactsError),
+}
+
 /// What any operation of the family can answer.
 #[derive(utoipa::IntoResponses)]
 #[expect(dead_code, reason = "read by the document's generator alone")]
@@ -188,13 +200,8 @@ enum ContactsErrors {
     /// The path does not take this method; the header Allow names those it takes.
     #[response(status = 405, example = json!({"errors": [{"msg": "This path takes GET, POST", "code": 405, "reason": "METHOD_NOT_ALLOWED"}]}))]
     MethodNotAllowed(ContactsError),
-    /// The body is over 1 MiB, or has over 1,000 items.
-    #[response(status = 413, example = json!({"errors": [{"msg": "ids: at most 1000 allowed", "code": 413, "reason": "TOO_LARGE"}]}))]
-    TooLarge(ContactsError),
-    /// The body is not JSON by its Content-Type.
-    #[response(status = 415, example = json!({"errors": [{"msg": "Content-Type: the body must be application/json in UTF-8", "code": 415, "reason": "UNSUPPORTED_MEDIA_TYPE"}]}))]
-    UnsupportedMediaType(ContactsError),
-    /// Something went wrong on our side; nothing was changed.
+    /// Something went wrong on our side; nothing was changed, unless the reason is OUTCOME_UNKNOWN: then the database
+    /// broke off at the last moment, and it has to be looked up whether it was done.
     #[response(status = 500, example = json!({"errors": [{"msg": "Something went wrong on our side; nothing was changed", "code": 500, "reason": "INTERNAL"}]}))]
     Internal(ContactsError),
     /// Others hold the same rows for too long; Retry-After says when to try again.

@@ -114,6 +114,9 @@ struct ListParams {
     /// Only contacts changed at or after this time.
     #[param(format = DateTime)]
     updated_after: Option<String>,
+    /// Not answered yet, and refused rather than passed over.
+    #[param(ignore)]
+    after: Option<String>,
 }
 
 impl ListParams {
@@ -129,8 +132,12 @@ impl ListParams {
             (None, Some(page)) => (page - 1).saturating_mul(limit),
             (None, None) => 0,
         };
-        if !(0..=MAX_DEPTH).contains(&skip) {
-            return Err(Error::invalid("skip", format!("must be 0 to {MAX_DEPTH}; filter to reach what is further")));
+        if skip < 0 || skip.saturating_add(limit) > MAX_DEPTH {
+            let message = format!("must reach no further than contact {MAX_DEPTH}; filter to reach what is further");
+            return Err(Error::invalid(if self.page.is_some() { "page" } else { "skip" }, message));
+        }
+        if self.after.is_some() {
+            return Err(Error::invalid("after", "is not supported; use skip or page"));
         }
         let phone_key = self
             .phone_number

@@ -7,7 +7,8 @@ use uuid::Uuid;
 
 use super::records::{Embedded, RecordBody, example_record};
 use super::{
-    Answer, Links, RecordListNotFound, RecordListsAccess, RecordListsErrors, RecordsLinks, hal, record_list_id,
+    Answer, Links, RecordListNotFound, RecordListsAccess, RecordListsBodyErrors, RecordListsErrors, RecordsLinks, hal,
+    record_list_id,
 };
 use crate::domain::phone::PhoneKey;
 use crate::domain::record::{CreatedRecord, ExternalReference, Person, RecordError, RecordPhone};
@@ -26,6 +27,7 @@ const MAX_CREATED: usize = 100;
 /// Creates 1 to 100 records and answers one for each input, in the order given: the record, or the input with `errors`
 /// that say why it was not created. In a PHONE_NUMBER list a record's first number, in an EXTERNAL list its external
 /// reference must not be another live record's; the identifier of a deleted record can be used again at once.
+/// A `timezone` that is given is kept; none is derived from the number, and TIMEZONE_UNMATCHED is never said.
 #[utoipa::path(
     tag = "record lists",
     operation_id = "bulk_create_records",
@@ -44,7 +46,7 @@ const MAX_CREATED: usize = 100;
                 "first_name": "Ada", "errors": [{"code": "LAST_NAME_MISSING", "message": "last_name is required"}]
             }]}
         })),
-        RecordListsErrors, RecordListNotFound,
+        RecordListsErrors, RecordListsBodyErrors, RecordListNotFound,
     ),
 )]
 #[post("/{id}/records/bulks")]
@@ -261,7 +263,8 @@ fn phone_numbers(
 ) -> Vec<RecordPhone> {
     let mut given = numbers.unwrap_or_default();
     // A caller of either time may send both; the list then says it all.
-    if given.is_empty() {
+    let is_deprecated = given.is_empty();
+    if is_deprecated {
         given.extend(deprecated.map(|phone_number| NewPhoneBody { phone_number, phone_type: None }));
     }
     if given.is_empty() {
@@ -281,7 +284,11 @@ fn phone_numbers(
             }),
             None => problems.push(ProblemBody::new(
                 RecordError::PhoneNumberInvalid,
-                format!("phone_numbers[{index}].phone_number is not a phone number"),
+                if is_deprecated {
+                    "phone_number is not a phone number".to_owned()
+                } else {
+                    format!("phone_numbers[{index}].phone_number is not a phone number")
+                },
             )),
         }
     }

@@ -6,7 +6,8 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::{
-    Answer, Link, Links, RecordListNotFound, RecordListsAccess, RecordListsErrors, RecordsLinks, hal, record_list_id,
+    Answer, Link, Links, RecordListNotFound, RecordListsAccess, RecordListsBodyErrors, RecordListsErrors, RecordsLinks,
+    hal, record_list_id,
 };
 use crate::domain::deletion::{Deletion, Key, Outcome, Reason, Request, Target};
 use crate::domain::ids;
@@ -62,7 +63,7 @@ use crate::services::Services;
                 "reason": {"bad_request_param": [], "record_not_found": ["f03004be-2853-4660-b6e8-060cc383ddbe"]}
             }
          })),
-        RecordListsErrors, RecordListNotFound,
+        RecordListsErrors, RecordListsBodyErrors, RecordListNotFound,
     ),
 )]
 #[delete("/{id}/records/bulks")]

@@ -4,7 +4,10 @@ use actix_web::{HttpRequest, HttpResponse, get, post, web};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Answer, Link, Links, RecordListNotFound, RecordListsAccess, RecordListsErrors, hal, record_list_id};
+use super::{
+    Answer, Link, Links, RecordListNotFound, RecordListsAccess, RecordListsBodyErrors, RecordListsErrors, hal,
+    record_list_id,
+};
 use crate::domain::record_list::{NewRecordList, RecordList, UniqueIdentifierType};
 use crate::handlers::auth::Authorized;
 use crate::handlers::body::{self, Body};
@@ -18,7 +21,7 @@ use crate::services::Services;
     request_body(content = NewRecordListBody, example = json!({"name": "August", "unique_identifier_type": "PHONE_NUMBER"})),
     responses(
         (status = 201, description = "The list.", body = RecordListBody, content_type = "application/hal+json", example = json!(example_list())),
-        RecordListsErrors,
+        RecordListsErrors, RecordListsBodyErrors,
     ),
 )]
 #[post("")]
@@ -68,7 +71,7 @@ pub struct NewRecordListBody {
     #[schema(min_length = 1, max_length = 120)]
     name: String,
     /// What is to tell its records apart.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "body::null_is_absent")]
     #[schema(required = false, default = "NOTHING")]
     unique_identifier_type: TypeBody,
 }

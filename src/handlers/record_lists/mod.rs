@@ -60,7 +60,8 @@ fn code(error: &Error) -> (&'static str, &'static str) {
         }
         Error::NoSuchPath => ("0530900", "Not found."),
         Error::Busy | Error::Overloaded => ("0530999", "Try again."),
-        Error::OutcomeUnknown(_) | Error::Database(_) | Error::Internal(_) => ("0530999", "Internal error."),
+        Error::OutcomeUnknown(_) => ("0530999", "Outcome unknown."),
+        Error::Database(_) | Error::Internal(_) => ("0530999", "Internal error."),
         _ if error::status(error).is_client_error() => ("0530900", "Bad request."),
         _ => ("0530999", "Internal error."),
     }
@@ -161,6 +162,18 @@ struct FieldBody {
     description: String,
 }
 
+/// What operations that take a body can answer besides.
+#[derive(utoipa::IntoResponses)]
+#[expect(dead_code, reason = "read by the document's generator alone")]
+enum RecordListsBodyErrors {
+    /// The body is over 1 MiB.
+    #[response(status = 413, example = json!({"code": "0530900", "message": "Bad request.", "description": "body, in bytes: at most 1048576 allowed", "fields": []}))]
+    TooLarge(RecordListsError),
+    /// The body is not JSON by its Content-Type.
+    #[response(status = 415, example = json!({"code": "0530900", "message": "Bad request.", "description": "Content-Type: the body must be application/json in UTF-8", "fields": []}))]
+    UnsupportedMediaType(RecordListsError),
+}
+
 /// What any operation of the family can answer.
 #[derive(utoipa::IntoResponses)]
 #[expect(dead_code, reason = "read by the document's generator alone")]
@@ -177,13 +190,8 @@ enum RecordListsErrors {
     /// The path does not take this method; the header Allow names those it takes.
     #[response(status = 405, example = json!({"code": "0530900", "message": "Bad request.", "description": "This path takes GET", "fields": []}))]
     MethodNotAllowed(RecordListsError),
-    /// The body is over 1 MiB.
-    #[response(status = 413, example = json!({"code": "0530900", "message": "Bad request.", "description": "body, in bytes: at most 1048576 allowed", "fields": []}))]
-    TooLarge(RecordListsError),
-    /// The body is not JSON by its Content-Type.
-    #[response(status = 415, example = json!({"code": "0530900", "message": "Bad request.", "description": "Content-Type: the body must be application/json in UTF-8", "fields": []}))]
-    UnsupportedMediaType(RecordListsError),
-    /// Something went wrong on our side; nothing was changed.
+    /// Something went wrong on our side; nothing was changed, unless the message is "Outcome unknown.": then the database
+    /// broke off at the last moment, and it has to be looked up whether it was done.
     #[response(status = 500, example = json!({"code": "0530999", "message": "Internal error.", "description": "Something went wrong on our side; nothing was changed", "fields": []}))]
     Internal(RecordListsError),
     /// Others hold the same rows for too long; Retry-After says when to try again.

@@ -24,7 +24,8 @@ const MAX_PER_PAGE: i64 = 500;
 
 /// List records
 ///
-/// A list's live records, the last changed first. `page` reaches the first 10,000 records.
+/// A list's live records, the last changed first. Pages reach the first 10,000 records: beyond them there is no `next`,
+/// though `total` counts all.
 #[utoipa::path(
     tag = "record lists",
     operation_id = "list_records",
@@ -59,7 +60,7 @@ pub async fn list_records(
     let total_pages = pages(total, per_page);
     let link = |page: i64| links.records_page(list, page, per_page);
     // Pages are numbered to a depth; no link leads beyond it.
-    let last = total_pages.clamp(1, MAX_DEPTH / per_page + 1);
+    let last = total_pages.clamp(1, MAX_DEPTH / per_page);
     let body = RecordPage {
         total,
         count: records.len(),
@@ -115,15 +116,33 @@ struct PageParams {
     /// How many records a page has, 1 to 500.
     #[param(minimum = 1, maximum = 500, default = 50)]
     per_page: Option<i64>,
+    /// The order: `updated_at:desc` is the only one.
+    #[param(inline, default = "updated_at:desc")]
+    #[expect(dead_code, reason = "there is one order; another is refused when it is read")]
+    order_by: Option<Order>,
+    /// Not answered yet, and refused rather than passed over.
+    #[param(ignore)]
+    after: Option<String>,
+}
+
+/// The order of records.
+#[derive(Clone, Copy, Debug, Deserialize, utoipa::ToSchema)]
+enum Order {
+    /// The last changed first.
+    #[serde(rename = "updated_at:desc")]
+    UpdatedAtDescending,
 }
 
 impl PageParams {
     fn read(&self) -> Result<(i64, i64), Error> {
+        if self.after.is_some() {
+            return Err(Error::invalid("after", "is not supported; use page"));
+        }
         let (page, per_page) = (self.page.unwrap_or(1), self.per_page.unwrap_or(50));
         if !(1..=MAX_PER_PAGE).contains(&per_page) {
             return Err(Error::invalid("per_page", format!("must be 1 to {MAX_PER_PAGE}")));
         }
-        if page < 1 || (page - 1).saturating_mul(per_page) > MAX_DEPTH {
+        if page < 1 || page.saturating_mul(per_page) > MAX_DEPTH {
             return Err(Error::invalid("page", format!("must be 1 or more and reach no further than row {MAX_DEPTH}")));
         }
         Ok((page, per_page))

@@ -1,8 +1,9 @@
-//! The number of statements does not grow with the number of things asked:
-//! counted on the wire, between the service and its database.
+//! On the wire between the service and its database: the number of statements
+//! does not grow with the number of things asked, and a connection that breaks
+//! off costs no request, but in the commit, where it cannot be known.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use serde_json::{Value, json};
 use sqlx::postgres::PgConnectOptions;
@@ -15,7 +16,14 @@ use crate::support::postgres::Database;
 /// Passes connections on to a server and counts the statements that it is told to execute.
 struct Counter {
     options: PgConnectOptions,
-    executed: Arc<AtomicU64>,
+    wire: Arc<Wire>,
+}
+
+#[derive(Default)]
+struct Wire {
+    executed: AtomicU64,
+    /// Whether a connection breaks off when it is told to commit.
+    cut_at_commit: AtomicBool,
 }
 
 impl Counter {
@@ -24,8 +32,8 @@ impl Counter {
         let port = listener.local_addr().expect("it has an address").port();
         // The same role and database, by another way.
         let url = crate::support::postgres::url_at(&server, port);
-        let executed = Arc::new(AtomicU64::new(0));
-        let count = executed.clone();
+        let wire = Arc::new(Wire::default());
+        let count = wire.clone();
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 let (server, count) = (server.clone(), count.clone());
@@ -43,18 +51,18 @@ impl Counter {
                 });
             }
         });
-        Self { options: url.parse().expect("a connection string"), executed }
+        Self { options: url.parse().expect("a connection string"), wire }
     }
 
     /// How many statements `work` comes to.
     async fn during<T>(&self, work: impl Future<Output = T>) -> (u64, T) {
-        let before = self.executed.load(Ordering::SeqCst);
+        let before = self.wire.executed.load(Ordering::SeqCst);
         let done = work.await;
-        (self.executed.load(Ordering::SeqCst) - before, done)
+        (self.wire.executed.load(Ordering::SeqCst) - before, done)
     }
 }
 
-async fn pass_on(client: TcpStream, server: impl AsyncRead + AsyncWrite, count: Arc<AtomicU64>) {
+async fn pass_on(client: TcpStream, server: impl AsyncRead + AsyncWrite, wire: Arc<Wire>) {
     let (mut from_client, mut to_client) = client.into_split();
     let (mut from_server, mut to_server) = tokio::io::split(server);
     let up = async {
@@ -64,7 +72,10 @@ async fn pass_on(client: TcpStream, server: impl AsyncRead + AsyncWrite, count: 
             let mut body = vec![0; length as usize - 4];
             from_client.read_exact(&mut body).await.expect("messages are whole");
             if matches!(kind, Some(b'E' | b'Q')) {
-                count.fetch_add(1, Ordering::SeqCst);
+                wire.executed.fetch_add(1, Ordering::SeqCst);
+            }
+            if body.starts_with(b"COMMIT") && wire.cut_at_commit.load(Ordering::SeqCst) {
+                break;
             }
             if let Some(kind) = kind {
                 to_server.write_u8(kind).await.expect("the server listens");
@@ -140,5 +151,38 @@ async fn a_hundred_records_take_as_many_statements_as_two() {
         }
         println!("statements to create and delete 2, 2 and 100 records: {counts:?}");
         assert_eq!(counts[1].1, counts[2].1);
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_breaks_in_the_commit_leaves_the_outcome_unknown_and_says_so() {
+    let (counter, app) = counted().await;
+    let id = app.contacts(9_000_000_000, 1).await.remove(0);
+    counter.wire.cut_at_commit.store(true, Ordering::SeqCst);
+    let unknown = app.delete(&app.account.contact_path(&id)).await.expect(500);
+    assert_eq!(unknown["errors"][0]["reason"], "OUTCOME_UNKNOWN");
+    let said = unknown["errors"][0]["msg"].as_str().unwrap_or_default();
+    assert!(!said.contains("nothing was changed"), "{said}");
+    counter.wire.cut_at_commit.store(false, Ordering::SeqCst);
+    app.delete(&app.account.contact_path(&id)).await.expect(200);
+}
+
+#[tokio::test]
+async fn connections_that_the_server_ends_cost_no_request() {
+    let app = TestApp::start().await;
+    let ids = app.contacts(9_000_000_000, 20).await;
+    for pair in ids.chunks(2) {
+        let ended = app
+            .count(
+                "SELECT count(*) FROM (
+                     SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                     WHERE datname = current_database() AND usename = 'expunge_app'
+                 ) AS ended",
+            )
+            .await;
+        assert!(ended > 0, "there were connections to end");
+        for id in pair {
+            app.delete(&app.account.contact_path(id)).await.expect(200);
+        }
     }
 }
