@@ -20,6 +20,8 @@ pub enum Target {
     ContactLists(StreamId),
     /// Campaigns of a stream.
     Campaigns(StreamId),
+    /// Record lists of the account.
+    RecordLists,
     /// Records of a record list.
     Records(Uuid),
 }
@@ -31,14 +33,16 @@ impl Target {
             Target::Contacts(_) => "contact",
             Target::ContactLists(_) => "contact_list",
             Target::Campaigns(_) => "campaign",
+            Target::RecordLists => "record_list",
             Target::Records(_) => "record",
         }
     }
 
-    /// The id of the stream or record list.
+    /// The id of the stream or record list; empty for what belongs to the account alone.
     pub fn within(&self) -> String {
         match self {
             Target::Contacts(stream) | Target::ContactLists(stream) | Target::Campaigns(stream) => stream.to_string(),
+            Target::RecordLists => String::new(),
             Target::Records(list) => list.to_string(),
         }
     }

@@ -16,7 +16,11 @@ pub fn parse<T: DeserializeOwned>(query: &str) -> Result<T, Error> {
     serde_path_to_error::deserialize(pairs).map_err(|error| {
         let field = error.path().to_string();
         let field = if ["", ".", "?"].contains(&field.as_str()) { "query".to_owned() } else { field };
-        Error::invalid(field, error.into_inner().to_string())
+        let message = error.into_inner().to_string();
+        match message.strip_prefix("missing field `").and_then(|rest| rest.split('`').next()) {
+            Some(missing) => Error::invalid(missing, "is required"),
+            None => Error::invalid(field, message),
+        }
     })
 }
 

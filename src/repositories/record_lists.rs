@@ -3,7 +3,7 @@
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{Connection, Result, unknown_value};
+use super::{Connection, LockedRow, Result, Stamp, Wait, Written, unknown_value};
 use crate::domain::identity::Caller;
 use crate::domain::ids::AccountId;
 use crate::domain::record_list::{NewRecordList, RecordList, UniqueIdentifierType};
@@ -118,6 +118,83 @@ pub async fn lock_to_fill(
     .await?
     .map(|name| identifier_type(&name))
     .transpose()
+}
+
+/// Locks lists for deletion, in the order of their ids.
+pub async fn lock(conn: &mut Connection, account: &AccountId, ids: &[Uuid], wait: Wait) -> Result<Vec<LockedRow>> {
+    match wait {
+        Wait::Block => {
+            sqlx::query_as!(
+                LockedRow,
+                r#"
+                SELECT id::text AS "id!", deleted_at IS NOT NULL AS "trashed!", version, held
+                FROM record_lists
+                WHERE account_id = $1 AND id = ANY($2)
+                ORDER BY record_lists.id
+                FOR UPDATE
+                "#,
+                account.as_str(),
+                ids,
+            )
+            .fetch_all(conn)
+            .await
+        }
+        Wait::Skip => {
+            sqlx::query_as!(
+                LockedRow,
+                r#"
+                SELECT id::text AS "id!", deleted_at IS NOT NULL AS "trashed!", version, held
+                FROM record_lists
+                WHERE account_id = $1 AND id = ANY($2)
+                ORDER BY record_lists.id
+                FOR UPDATE SKIP LOCKED
+                "#,
+                account.as_str(),
+                ids,
+            )
+            .fetch_all(conn)
+            .await
+        }
+    }
+}
+
+/// Those of the ids that exist, whoever has them locked.
+pub async fn existing(conn: &mut Connection, account: &AccountId, ids: &[Uuid]) -> Result<Vec<String>> {
+    sqlx::query_scalar!(
+        r#"SELECT id::text AS "id!" FROM record_lists WHERE account_id = $1 AND id = ANY($2)"#,
+        account.as_str(),
+        ids,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// Moves live lists into the trash; their records follow by rule. They must be locked.
+pub async fn trash(conn: &mut Connection, account: &AccountId, ids: &[Uuid], stamp: &Stamp) -> Result<Vec<Written>> {
+    sqlx::query_as!(
+        Written,
+        r#"
+        UPDATE record_lists
+        SET deleted_at = $3, deleted_by = $4, deletion_id = $5, updated_at = $3, version = version + 1
+        WHERE account_id = $1 AND id = ANY($2) AND deleted_at IS NULL
+        RETURNING id::text AS "id!", version
+        "#,
+        account.as_str(),
+        ids,
+        stamp.at,
+        stamp.by.as_str(),
+        stamp.deletion_id,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// Removes trashed lists for good. Answers how many went.
+pub async fn remove(conn: &mut Connection, account: &AccountId, ids: &[Uuid]) -> Result<u64> {
+    let done = sqlx::query!("DELETE FROM record_lists WHERE account_id = $1 AND id = ANY($2)", account.as_str(), ids)
+        .execute(conn)
+        .await?;
+    Ok(done.rows_affected())
 }
 
 fn identifier_type(name: &str) -> Result<UniqueIdentifierType> {

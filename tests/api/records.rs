@@ -241,6 +241,77 @@ async fn records_are_paged_with_links() {
 }
 
 #[tokio::test]
+async fn records_are_deleted_one_by_one_by_id_number_or_reference() {
+    let app = TestApp::start().await;
+    let list = app.record_list("NOTHING").await;
+    let referred = |id: &str, number: &str| json!({"first_name": "a", "last_name": "b", "phone_number": number, "external_provider": "crm", "external_id": id});
+    let twins =
+        [referred("1", "+14155550101"), referred("1", "+14155550102"), record("+14155550103"), record("+14155550103")];
+    let ids = app.records(&list, &twins).await;
+    let path = format!("/record-lists/{list}");
+    let live = "SELECT count(*) FROM records WHERE deleted_at IS NULL";
+
+    let by_reference = format!("{path}/external-records?external_provider=crm&external_id=1");
+    assert_eq!(app.delete(&format!("{by_reference}&on_multiple=fail")).await.expect(409)["code"], "0530907");
+    assert_eq!(app.count(live).await, 4);
+    let answer = app.delete(&by_reference).await;
+    assert_eq!((answer.status.as_u16(), answer.text.as_str()), (204, ""));
+    assert!(answer.header("Deletion-Id").is_some());
+    assert_eq!(app.count(live).await, 2, "all that match");
+    assert_eq!(app.delete(&by_reference).await.expect(404)["code"], "0530920");
+
+    // A + that was not encoded arrives as a space, and makes no difference.
+    app.delete(&format!("{path}/records?phone_number=+1-415-555-0103")).await.expect(204);
+    assert_eq!(app.count(live).await, 0);
+    assert_eq!(app.delete(&format!("{path}/records?phone_number=nobody")).await.expect(404)["code"], "0530920");
+    assert_eq!(app.delete(&format!("{path}/records")).await.expect(400)["code"], "0530921");
+
+    assert_eq!(app.delete(&format!("{path}/records/{}", ids[0])).await.expect(404)["code"], "0530920");
+    app.delete(&format!("{path}/records/{}?mode=hard", ids[0])).await.expect(204);
+    assert_eq!(app.count("SELECT count(*) FROM records").await, 3);
+}
+
+#[tokio::test]
+async fn a_record_list_takes_its_records_along_by_rule_and_for_good() {
+    let app = TestApp::start().await;
+    let (kept, gone) = (app.record_list("PHONE_NUMBER").await, app.record_list("PHONE_NUMBER").await);
+    let id = app.records(&kept, &[record("+14155550100")]).await.remove(0);
+    app.records(&gone, &[record("+14155550100"), record("+14155550101")]).await;
+    app.delete_with(&bulks(&gone), &json!([{"phone_number": "+14155550101"}])).await.expect(200);
+
+    app.delete(&format!("/record-lists/{kept}")).await.expect(204);
+    for path in ["", "/records", &format!("/records/{id}")] {
+        assert_eq!(app.get(&format!("/record-lists/{kept}{path}")).await.expect(404)["code"], "0530910", "{path}");
+    }
+    assert_eq!(app.delete(&format!("/record-lists/{kept}")).await.expect(404)["code"], "0530910");
+    app.delete_with(&bulks(&kept), &json!([{"id": id}])).await.expect(404);
+    assert_eq!(app.count("SELECT count(*) FROM records WHERE deleted_at IS NULL").await, 2, "records follow by rule");
+
+    let held = "UPDATE records SET held = true WHERE deleted_at IS NOT NULL";
+    sqlx::raw_sql(held).execute(&app.admin).await.expect("a record can be held");
+    assert_eq!(app.delete(&format!("/record-lists/{gone}?mode=hard")).await.expect(409)["code"], "0530907");
+    sqlx::raw_sql("UPDATE records SET held = false").execute(&app.admin).await.expect("and let go");
+    for (list, records) in [(&gone, 2), (&kept, 1)] {
+        let answer = app.delete(&format!("/record-lists/{list}?mode=hard")).await;
+        answer.expect(204);
+        let entries: Vec<(String, String, i32)> = sqlx::query_as(
+            "SELECT resource, within, cardinality(row_ids) FROM ledger WHERE deletion_id = $1::uuid ORDER BY entry_id",
+        )
+        .bind(answer.header("Deletion-Id").expect("the deletion has an id"))
+        .fetch_all(&app.admin)
+        .await
+        .expect("a ledger");
+        let wanted = [("record".to_owned(), list.clone(), records), ("record_list".to_owned(), String::new(), 1)];
+        assert_eq!(entries, wanted);
+    }
+    for table in
+        ["SELECT count(*) FROM record_lists", "SELECT count(*) FROM records", "SELECT count(*) FROM record_phones"]
+    {
+        assert_eq!(app.count(table).await, 0, "{table}");
+    }
+}
+
+#[tokio::test]
 async fn a_full_list_takes_no_more() {
     let app = TestApp::start().await;
     let list = app.record_list("NOTHING").await;

@@ -17,6 +17,7 @@ use crate::error::{Error, Thing};
 
 pub mod bulk_create;
 pub mod bulk_delete;
+pub mod delete;
 pub mod lists;
 pub mod records;
 
@@ -49,7 +50,9 @@ fn code(error: &Error) -> (&'static str, &'static str) {
         Error::MissingScope(_) => ("0530902", "Insufficient scopes for the requested operation."),
         Error::NotFound(Thing::RecordList) => ("0530910", "Record List not found."),
         Error::NotFound(_) => ("0530920", "Record not found."),
-        Error::Refused { failure, .. } if failure.reason == Reason::AlreadyDeleted => ("0530920", "Record not found."),
+        Error::Refused { failure, thing, .. } if failure.reason == Reason::AlreadyDeleted => {
+            code(&Error::NotFound(*thing))
+        }
         Error::Refused { .. } | Error::NameTaken { .. } => {
             ("0530907", "Record List is in a state where the operation is not possible.")
         }
@@ -57,6 +60,9 @@ fn code(error: &Error) -> (&'static str, &'static str) {
         Error::TooManyRecords { .. } => ("0530936", "Exceeded limit of records to insert."),
         Error::Invalid(fields) if fields.iter().any(|field| field.field == "unique_identifier_type") => {
             ("0530941", "Invalid unique identifier type.")
+        }
+        Error::Invalid(fields) if fields.iter().any(|field| field.field == "phone_number") => {
+            ("0530921", "Missing required Phone Number.")
         }
         Error::NoSuchPath => ("0530900", "Not found."),
         Error::Busy | Error::Overloaded => ("0530999", "Try again."),
@@ -86,7 +92,11 @@ pub fn configure(config: &mut ServiceConfig) {
         .service(bulk_create::bulk_create_records)
         .service(bulk_delete::bulk_delete_records)
         .service(records::list_records)
-        .service(records::get_record);
+        .service(records::get_record)
+        .service(delete::delete_records_by_phone_number)
+        .service(delete::delete_record)
+        .service(delete::delete_external_records)
+        .service(delete::delete_record_list);
 }
 
 /// A body in the content type that the caller accepts: HAL, or plain JSON when

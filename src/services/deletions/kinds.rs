@@ -37,7 +37,7 @@ pub struct Children {
 pub async fn require_visible(conn: &mut Connection, account: &AccountId, target: &Target) -> Result<(), Error> {
     match target {
         // A stream is checked when its caller signs in.
-        Target::Contacts(_) | Target::ContactLists(_) | Target::Campaigns(_) => Ok(()),
+        Target::Contacts(_) | Target::ContactLists(_) | Target::Campaigns(_) | Target::RecordLists => Ok(()),
         Target::Records(list) => {
             if record_lists::is_live(conn, account, *list).await? {
                 Ok(())
@@ -101,6 +101,7 @@ pub async fn lock(
         Target::Contacts(stream) => contacts::lock(conn, account, stream, &texts(ids), wait).await?,
         Target::ContactLists(stream) => contact_lists::lock(conn, account, stream, &texts(ids), wait).await?,
         Target::Campaigns(stream) => campaigns::lock(conn, account, stream, &texts(ids), wait).await?,
+        Target::RecordLists => record_lists::lock(conn, account, &uuids(ids), wait).await?,
         Target::Records(list) => records::lock(conn, account, *list, &uuids(ids), wait).await?,
     })
 }
@@ -119,6 +120,7 @@ pub async fn existing(
         Target::Contacts(stream) => contacts::existing(conn, account, stream, &texts(ids)).await?,
         Target::ContactLists(stream) => contact_lists::existing(conn, account, stream, &texts(ids)).await?,
         Target::Campaigns(stream) => campaigns::existing(conn, account, stream, &texts(ids)).await?,
+        Target::RecordLists => record_lists::existing(conn, account, &uuids(ids)).await?,
         Target::Records(list) => records::existing(conn, account, *list, &uuids(ids)).await?,
     };
     Ok(existing.into_iter().map(RowId::stored).collect())
@@ -139,6 +141,12 @@ pub async fn find_obstacles(
     }
     match target {
         Target::Contacts(_) | Target::Records(_) => {}
+        Target::RecordLists => {
+            if mode == Mode::Hard {
+                let lists: Vec<Uuid> = texts.iter().filter_map(|id| ids::parse_uuid(id)).collect();
+                hold(found, records::lists_with_held(conn, account, &lists).await?);
+            }
+        }
         Target::ContactLists(_) => {
             for (id, attachments) in campaigns::attached_to(conn, account, &texts).await? {
                 if let Some(row) = found.get_mut(&RowId::stored(id)) {
@@ -146,11 +154,7 @@ pub async fn find_obstacles(
                 }
             }
             if mode == Mode::Hard {
-                for id in contact_list_members::lists_with_held(conn, account, &texts).await? {
-                    if let Some(row) = found.get_mut(&RowId::stored(id)) {
-                        row.held = true;
-                    }
-                }
+                hold(found, contact_list_members::lists_with_held(conn, account, &texts).await?);
             }
         }
         Target::Campaigns(_) => {
@@ -180,6 +184,7 @@ pub async fn trash(
             campaigns::let_go(conn, account, &texts(&rows)).await?;
             campaigns::trash(conn, account, &texts(&rows), stamp).await?
         }
+        Target::RecordLists => record_lists::trash(conn, account, &uuids(&rows), stamp).await?,
         Target::Records(list) => records::trash(conn, account, *list, &uuids(&rows), stamp).await?,
     })
 }
@@ -207,12 +212,32 @@ pub async fn remove(
             campaigns::forget_attachments(conn, account, ids).await?;
             Removed { rows: campaigns::remove(conn, account, ids).await?, children: Vec::new() }
         }
+        Target::RecordLists => {
+            let lists: Vec<Uuid> = ids.iter().filter_map(|id| ids::parse_uuid(id)).collect();
+            let mut children = Vec::new();
+            for list in &lists {
+                records::trash_of(conn, account, *list, stamp).await?;
+                records::remove_phones_of(conn, account, *list).await?;
+                let rows = records::remove_of(conn, account, *list).await?;
+                children.push(Children { resource: "record", within: list.to_string(), rows });
+            }
+            Removed { rows: record_lists::remove(conn, account, &lists).await?, children }
+        }
         Target::Records(list) => {
             let ids: Vec<Uuid> = ids.iter().filter_map(|id| ids::parse_uuid(id)).collect();
             records::remove_phones(conn, account, *list, &ids).await?;
             Removed { rows: records::remove(conn, account, *list, &ids).await?, children: Vec::new() }
         }
     })
+}
+
+/// A parent is on hold when a row below it is.
+fn hold(found: &mut HashMap<RowId, Found>, held: Vec<String>) {
+    for id in held {
+        if let Some(row) = found.get_mut(&RowId::stored(id)) {
+            row.held = true;
+        }
+    }
 }
 
 fn texts<'a>(ids: &[&'a RowId]) -> Vec<&'a str> {

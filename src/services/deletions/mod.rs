@@ -3,6 +3,8 @@
 
 use std::collections::HashMap;
 
+use uuid::Uuid;
+
 use crate::clock::Clock;
 use crate::domain::campaign::Campaign;
 use crate::domain::contact::Contact;
@@ -111,6 +113,35 @@ impl Deletions {
         self.delete_one(caller, &request, Thing::Campaign, image, |campaign| Some(campaign.name.clone())).await
     }
 
+    /// Deletes one record list. Its records follow it.
+    ///
+    /// # Errors
+    ///
+    /// What [`Deletions::delete_many`] says of an item, as an error.
+    pub async fn delete_record_list(&self, caller: &Caller, id: Uuid, mode: Mode) -> Result<Deletion, Error> {
+        let request = single(Target::RecordLists, id.into(), mode);
+        let deletion = self.delete_many(caller, &request).await?;
+        refuse_failure(deletion, Thing::RecordList, &id.to_string())
+    }
+
+    /// Deletes what one key names in a record list: a record, or every record
+    /// that has a number or an external reference.
+    ///
+    /// # Errors
+    ///
+    /// What [`Deletions::delete_many`] says of an item, as an error.
+    pub async fn delete_records_of(
+        &self,
+        caller: &Caller,
+        list: Uuid,
+        key: Option<Key>,
+        options: Options,
+    ) -> Result<Deletion, Error> {
+        let request = Request { target: Target::Records(list), items: vec![key], options };
+        let deletion = self.delete_many(caller, &request).await?;
+        refuse_failure(deletion, Thing::Record, "")
+    }
+
     async fn delete_one<T>(
         &self,
         caller: &Caller,
@@ -148,6 +179,18 @@ impl Deletions {
 
 fn single(target: Target, id: RowId, mode: Mode) -> Request {
     Request { target, items: vec![Some(Key::Id(id))], options: Options { mode, ..Options::default() } }
+}
+
+/// A deletion of one thing that failed is an error.
+fn refuse_failure(mut deletion: Deletion, thing: Thing, id: &str) -> Result<Deletion, Error> {
+    match deletion.outcomes.pop() {
+        Some(Outcome::Failed(failure)) => Err(Error::refused(thing, id, None, failure)),
+        Some(deleted) => {
+            deletion.outcomes.push(deleted);
+            Ok(deletion)
+        }
+        None => Err(Error::Internal("a deletion of one thing has no outcome")),
+    }
 }
 
 fn require_mode(caller: &Caller, mode: Mode) -> Result<(), Error> {

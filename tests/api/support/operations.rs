@@ -21,7 +21,7 @@ pub struct Things {
     pub campaign: String,
     /// A live record list.
     pub record_list: String,
-    /// A live record in it.
+    /// A live record in it; two more are there for those who name records otherwise.
     pub record: String,
     /// Makes the names and numbers of new things unique.
     pub number: u64,
@@ -55,7 +55,10 @@ impl Things {
         let list = post(app, account, "/record-lists", &json!({"name": format!("records {number}")})).await.expect(201);
         let record_list = id_of(&list["id"]);
         let new = json!({"records": [
-            {"first_name": "Ada", "last_name": "Byron", "phone_numbers": [{"phone_number": "+14155550100"}]}
+            {"first_name": "Ada", "last_name": "Byron", "phone_numbers": [{"phone_number": "+14155550100"}]},
+            {"first_name": "Bea", "last_name": "Byron", "phone_number": "+14155550102"},
+            {"first_name": "Cid", "last_name": "Byron", "phone_number": "+14155550103",
+             "external_provider": "crm", "external_id": "1"}
         ]});
         let records = post(app, account, &format!("/record-lists/{record_list}/records/bulks"), &new).await.expect(201);
         Self {
@@ -244,6 +247,22 @@ impl Things {
                 Some(json!([{"id": record}])),
                 200,
             ),
+            operation("delete_record", Method::DELETE, format!("{list}/records/{record}"), None, 204),
+            operation(
+                "delete_records_by_phone_number",
+                Method::DELETE,
+                format!("{list}/records?phone_number=%2B14155550102"),
+                None,
+                204,
+            ),
+            operation(
+                "delete_external_records",
+                Method::DELETE,
+                format!("{list}/external-records?external_provider=crm&external_id=1"),
+                None,
+                204,
+            ),
+            operation("delete_record_list", Method::DELETE, list, None, 204),
         ]
     }
 }

@@ -1,0 +1,219 @@
+//! A record list, or a record of one, is deleted.
+
+use actix_web::{HttpResponse, delete, web};
+use serde::Deserialize;
+
+use super::{
+    Answer, RecordListNotFound, RecordListsAccess, RecordListsBodyErrors, RecordListsError, RecordListsErrors,
+    RecordNotFound, record_list_id,
+};
+use crate::domain::deletion::{Deletion, Key};
+use crate::domain::ids;
+use crate::domain::phone::PhoneKey;
+use crate::domain::record::ExternalReference;
+use crate::handlers::auth::Authorized;
+use crate::handlers::body::{self, Body};
+use crate::handlers::params::{ModeParam, OnMultipleParam, options};
+use crate::handlers::with_deletion_id;
+use crate::services::Services;
+
+/// Delete a record list
+///
+/// Moves the list to the trash, and its records with it. With `mode=hard` the list, live or in the trash, and its
+/// records are gone for good when the answer is sent; that takes the scope `deletions:hard`. The operation takes no body.
+#[utoipa::path(
+    tag = "record lists",
+    operation_id = "delete_record_list",
+    params(
+        ("id" = String, Path, description = "The list.", example = "8858c834-481d-4a02-8176-cffc02c50350"),
+        ModeParams,
+    ),
+    responses(
+        (status = 204, description = "It was deleted.", headers(("Deletion-Id" = String, description = "The deletion's id, under which the ledger has it."))),
+        (status = 409, description = "The list, or a record of it, is on hold.", body = RecordListsError,
+         example = json!({"code": "0530907", "message": "Record List is in a state where the operation is not possible.", "description": "Record List 8858c834-481d-4a02-8176-cffc02c50350 is on hold and cannot be removed for good", "fields": []})),
+        RecordListsErrors, RecordListsBodyErrors, RecordListNotFound,
+    ),
+)]
+#[delete("/{id}")]
+pub async fn delete_record_list(
+    authorized: Authorized<RecordListsAccess>,
+    path: web::Path<String>,
+    body: Body,
+    services: web::Data<Services>,
+) -> Answer {
+    let params: ModeParams = authorized.params()?;
+    body.none().await?;
+    let list = record_list_id(&path)?;
+    let deletion = services.deletions.delete_record_list(&authorized.caller, list, params.mode.into()).await?;
+    Ok(deleted(&deletion))
+}
+
+/// Delete a record
+///
+/// Moves the record to the trash, or removes it for good with `mode=hard`, which takes the scope `deletions:hard`. The
+/// operation takes no body.
+#[utoipa::path(
+    tag = "record lists",
+    operation_id = "delete_record",
+    params(
+        ("id" = String, Path, description = "The list.", example = "8858c834-481d-4a02-8176-cffc02c50350"),
+        ("record_id" = String, Path, description = "The record.", example = "f03004be-2853-4660-b6e8-060cc383ddbe"),
+        ModeParams,
+    ),
+    responses(
+        (status = 204, description = "It was deleted.", headers(("Deletion-Id" = String, description = "The deletion's id, under which the ledger has it."))),
+        RecordListsErrors, RecordListsBodyErrors, RecordNotFound, RecordRefused,
+    ),
+)]
+#[delete("/{id}/records/{record_id}")]
+pub async fn delete_record(
+    authorized: Authorized<RecordListsAccess>,
+    path: web::Path<(String, String)>,
+    body: Body,
+    services: web::Data<Services>,
+) -> Answer {
+    let params: ModeParams = authorized.params()?;
+    body.none().await?;
+    let list = record_list_id(&path.0)?;
+    let key = ids::parse_uuid(&path.1).map(|id| Key::Id(id.into()));
+    let options = options(params.mode, params.atomic, OnMultipleParam::All);
+    let deletion = services.deletions.delete_records_of(&authorized.caller, list, key, options).await?;
+    Ok(deleted(&deletion))
+}
+
+/// Delete the records that have a phone number
+///
+/// All that match, unless `on_multiple=fail`: then several matches answer 409 and nothing is deleted. The number is
+/// compared by its digits in international form: spaces, `-`, `(`, `)` and a leading `+` or `00` make no difference.
+#[utoipa::path(
+    tag = "record lists",
+    operation_id = "delete_records_by_phone_number",
+    params(
+        ("id" = String, Path, description = "The list.", example = "8858c834-481d-4a02-8176-cffc02c50350"),
+        NumberParams,
+    ),
+    responses(
+        (status = 204, description = "They were deleted.", headers(("Deletion-Id" = String, description = "The deletion's id, under which the ledger has it."))),
+        RecordListsErrors, RecordListsBodyErrors, RecordNotFound, RecordRefused,
+    ),
+)]
+#[delete("/{id}/records")]
+pub async fn delete_records_by_phone_number(
+    authorized: Authorized<RecordListsAccess>,
+    path: web::Path<String>,
+    body: Body,
+    services: web::Data<Services>,
+) -> Answer {
+    let params: NumberParams = authorized.params()?;
+    body.none().await?;
+    let list = record_list_id(&path)?;
+    body::required_text("phone_number", &params.phone_number, 40)?;
+    let key = PhoneKey::parse(&params.phone_number).map(Key::PhoneNumber);
+    let options = options(params.mode, params.atomic, params.on_multiple);
+    let deletion = services.deletions.delete_records_of(&authorized.caller, list, key, options).await?;
+    Ok(deleted(&deletion))
+}
+
+/// Delete the records that have an external reference
+///
+/// All that match, unless `on_multiple=fail`: then several matches answer 409 and nothing is deleted.
+#[utoipa::path(
+    tag = "record lists",
+    operation_id = "delete_external_records",
+    params(
+        ("id" = String, Path, description = "The list.", example = "8858c834-481d-4a02-8176-cffc02c50350"),
+        ReferenceParams,
+    ),
+    responses(
+        (status = 204, description = "They were deleted.", headers(("Deletion-Id" = String, description = "The deletion's id, under which the ledger has it."))),
+        RecordListsErrors, RecordListsBodyErrors, RecordNotFound, RecordRefused,
+    ),
+)]
+#[delete("/{id}/external-records")]
+pub async fn delete_external_records(
+    authorized: Authorized<RecordListsAccess>,
+    path: web::Path<String>,
+    body: Body,
+    services: web::Data<Services>,
+) -> Answer {
+    let params: ReferenceParams = authorized.params()?;
+    body.none().await?;
+    let list = record_list_id(&path)?;
+    let key = ExternalReference::parse(params.external_provider, params.external_id).map(Key::External);
+    let options = options(params.mode, params.atomic, params.on_multiple);
+    let deletion = services.deletions.delete_records_of(&authorized.caller, list, key, options).await?;
+    Ok(deleted(&deletion))
+}
+
+fn deleted(deletion: &Deletion) -> HttpResponse {
+    with_deletion_id(&mut HttpResponse::NoContent(), deletion).finish()
+}
+
+/// What the deletion of one thing takes in its query.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct ModeParams {
+    /// `soft` into the trash, `hard` for good. `hard` takes the scope `deletions:hard`.
+    #[serde(default)]
+    #[param(inline, required = false)]
+    mode: ModeParam,
+    /// Accepted as on bulk deletions; one thing is all or nothing anyway.
+    #[serde(default)]
+    #[param(required = false)]
+    atomic: bool,
+}
+
+/// What the deletion by phone number takes in its query.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct NumberParams {
+    /// The number.
+    #[param(example = "+14155550100")]
+    phone_number: String,
+    /// `soft` into the trash, `hard` for good. `hard` takes the scope `deletions:hard`.
+    #[serde(default)]
+    #[param(inline, required = false)]
+    mode: ModeParam,
+    /// Accepted as on bulk deletions; what one number names is all or nothing anyway.
+    #[serde(default)]
+    #[param(required = false)]
+    atomic: bool,
+    /// What to do when several records have the number.
+    #[serde(default)]
+    #[param(inline, required = false)]
+    on_multiple: OnMultipleParam,
+}
+
+/// What the deletion by external reference takes in its query.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct ReferenceParams {
+    /// The other system that knows the person.
+    #[param(example = "salesforce")]
+    external_provider: String,
+    /// The person's id there.
+    #[param(example = "003DL0000212DetYAE")]
+    external_id: String,
+    /// `soft` into the trash, `hard` for good. `hard` takes the scope `deletions:hard`.
+    #[serde(default)]
+    #[param(inline, required = false)]
+    mode: ModeParam,
+    /// Accepted as on bulk deletions; what one reference names is all or nothing anyway.
+    #[serde(default)]
+    #[param(required = false)]
+    atomic: bool,
+    /// What to do when several records have the reference.
+    #[serde(default)]
+    #[param(inline, required = false)]
+    on_multiple: OnMultipleParam,
+}
+
+#[derive(utoipa::IntoResponses)]
+/// A record is on hold, or several match and `on_multiple=fail`.
+#[response(status = 409, example = json!({"code": "0530907", "message": "Record List is in a state where the operation is not possible.", "description": "Several match, and the request asked to delete none then.", "fields": []}))]
+#[expect(dead_code, reason = "read by the document's generator alone")]
+struct RecordRefused(RecordListsError);
