@@ -203,8 +203,8 @@ impl Database {
         match work(&mut transaction, which).await {
             Ok(done) => {
                 transaction.commit().await.map_err(|error| match error {
-                    // The server answered: it has rolled back.
-                    sqlx::Error::Database(_) => Error::Database(error),
+                    // The server answered, and not because it is being shut down: it has rolled back.
+                    sqlx::Error::Database(_) if !broke_off(&error) => Error::Database(error),
                     _ => Error::OutcomeUnknown(error),
                 })?;
                 Ok(done)
