@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::dev::{Server, ServerHandle};
-use actix_web::middleware::from_fn;
+use actix_web::middleware::{Condition, from_fn};
 use actix_web::{App, HttpServer, guard, web};
 use sqlx::postgres::PgConnectOptions;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -15,7 +15,7 @@ use utoipa_actix_web::AppExt;
 
 use crate::clock::Clock;
 use crate::handlers::openapi::{self, Document};
-use crate::handlers::{self, Settings, error, health, trace};
+use crate::handlers::{self, Settings, cors, error, health, trace};
 use crate::postgres::guards::{self, GuardError};
 use crate::postgres::{Database, PoolSettings};
 use crate::sealing::Sealer;
@@ -125,6 +125,7 @@ pub fn build(parts: Parts, listener: TcpListener) -> Result<Application, StartEr
         listener.local_addr().map_err(|error| StartError::Listen(SocketAddr::from(([0, 0, 0, 0], 0)), error))?;
     let threads = parts.threads.map_or_else(std::thread::available_parallelism, Ok).map_or(1, NonZero::get);
     let document = web::Data::new(Document::generate());
+    let origins = parts.settings.cors_origins.clone();
     let settings = web::Data::new(parts.settings);
     let stopping = Stopping::default();
     let shown = stopping.clone();
@@ -134,6 +135,7 @@ pub fn build(parts: Parts, listener: TcpListener) -> Result<Application, StartEr
         let database = Database::new(parts.database.clone(), parts.pool.shared_by(threads));
         let services = Services::new(database, parts.clock.clone(), parts.sealer.clone(), shown.clone());
         App::new()
+            .wrap(Condition::new(!origins.is_empty(), cors::allow(&origins)))
             .wrap(from_fn(trace::trace))
             .app_data(web::Data::new(services))
             .app_data(settings.clone())

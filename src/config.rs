@@ -11,6 +11,7 @@ use secrecy::SecretString;
 
 use crate::domain::identity::Scope;
 use crate::domain::ids::{AccountId, ClientId};
+use crate::handlers::cors;
 use crate::postgres::PoolSettings;
 use crate::postgres::migrations::RolePasswords;
 use crate::telemetry::LogFormat;
@@ -98,9 +99,12 @@ pub struct ServeArgs {
     pub limits: LimitArgs,
 }
 
-/// What the service may use.
+/// What the service may use, and which pages may use it.
 #[derive(Clone, Debug, Args)]
 pub struct LimitArgs {
+    /// An origin whose pages may call the service from a browser, such as https://ui.example; may be given more than once.
+    #[arg(long = "cors-origin", env = "EXPUNGE_CORS_ORIGINS", value_delimiter = ',', value_parser = cors::parse_origin)]
+    pub cors_origins: Vec<String>,
     /// The most connections to the database, shared out among the threads; each thread has one more for probes.
     #[arg(long, env = "EXPUNGE_MAX_CONNECTIONS", default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..))]
     pub max_connections: u32,

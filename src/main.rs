@@ -72,6 +72,7 @@ async fn serve(args: ServeArgs) -> anyhow::Result<()> {
         settings: Settings {
             public_url: public_url.trim_end_matches('/').to_owned(),
             record_bulk_limit: args.limits.record_bulk_limit.into(),
+            cors_origins: args.limits.cors_origins.clone(),
         },
         threads: args.limits.threads,
         drain: Duration::from_secs(args.limits.drain_seconds),

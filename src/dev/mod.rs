@@ -82,7 +82,11 @@ async fn build(
         pool: args.limits.pool(),
         sealer: sealer.clone(),
         clock: clock.clone(),
-        settings: Settings { public_url: base_url.to_owned(), record_bulk_limit: args.limits.record_bulk_limit.into() },
+        settings: Settings {
+            public_url: base_url.to_owned(),
+            record_bulk_limit: args.limits.record_bulk_limit.into(),
+            cors_origins: args.limits.cors_origins.clone(),
+        },
         threads: args.limits.threads,
         drain: Duration::from_secs(args.limits.drain_seconds),
         shutdown_timeout: args.limits.shutdown_timeout,

@@ -15,6 +15,7 @@ pub mod auth;
 pub mod body;
 pub mod campaigns;
 pub mod contacts;
+pub mod cors;
 pub mod error;
 pub mod health;
 pub mod openapi;
@@ -29,6 +30,8 @@ pub struct Settings {
     pub public_url: String,
     /// The most items that a bulk deletion of records takes, 100 to 200.
     pub record_bulk_limit: usize,
+    /// The origins whose pages may call the service; none unless configured.
+    pub cors_origins: Vec<String>,
 }
 
 /// Every operation, at its paths.

@@ -6,6 +6,7 @@ mod bad_input;
 mod campaigns;
 mod concurrency;
 mod contacts;
+mod cors;
 mod erasure;
 mod guards;
 mod identity;

@@ -23,6 +23,9 @@ use std::time::Duration;
 use super::http::{Answer, Request};
 use super::postgres::Database;
 
+/// An origin whose pages may call.
+pub const PAGE: &str = "https://ui.example";
+
 /// How long one try waits for a lock.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -96,7 +99,11 @@ impl TestApp {
             pool: PoolSettings { max_connections: 16, acquire_timeout: Duration::from_secs(30), lock_timeout },
             sealer,
             clock: clock.clone(),
-            settings: Settings { public_url: base_url.clone(), record_bulk_limit: 100 },
+            settings: Settings {
+                public_url: base_url.clone(),
+                record_bulk_limit: 100,
+                cors_origins: vec![PAGE.to_owned()],
+            },
             threads: NonZero::new(2),
             drain: Duration::ZERO,
             shutdown_timeout: 1,
