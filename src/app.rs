@@ -14,6 +14,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use utoipa_actix_web::AppExt;
 
 use crate::clock::Clock;
+use crate::config::LimitArgs;
 use crate::handlers::openapi::{self, Document};
 use crate::handlers::{self, Settings, cors, error, health, trace};
 use crate::postgres::guards::{self, GuardError};
@@ -40,6 +41,33 @@ pub struct Parts {
     pub drain: Duration,
     /// How long requests that are under way may take at the end, in seconds.
     pub shutdown_timeout: u64,
+}
+
+impl Parts {
+    /// The parts of a service over `database` that is found at `public_url`, in
+    /// the measure that the command line gives.
+    pub fn new(
+        database: PgConnectOptions,
+        sealer: Arc<Sealer>,
+        clock: Clock,
+        public_url: &str,
+        limits: &LimitArgs,
+    ) -> Self {
+        Self {
+            database,
+            pool: limits.pool(),
+            sealer,
+            clock,
+            settings: Settings {
+                public_url: public_url.trim_end_matches('/').to_owned(),
+                record_bulk_limit: limits.record_bulk_limit.into(),
+                cors_origins: limits.cors_origins.clone(),
+            },
+            threads: limits.threads,
+            drain: Duration::from_secs(limits.drain_seconds),
+            shutdown_timeout: limits.shutdown_timeout,
+        }
+    }
 }
 
 /// Why the application does not start.

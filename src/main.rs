@@ -2,14 +2,12 @@
 
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context;
 use clap::Parser;
 use expunge::app::{self, Parts, StopSignals};
 use expunge::clock::Clock;
 use expunge::config::{Cli, Command, OwnerArgs, ServeArgs};
-use expunge::handlers::Settings;
 use expunge::handlers::openapi::Document;
 use expunge::postgres::migrations::{self, RolePasswords};
 use expunge::sealing::Sealer;
@@ -64,20 +62,9 @@ async fn serve(args: ServeArgs) -> anyhow::Result<()> {
     }
     let (listener, address) = app::bind(args.listen)?;
     let public_url = args.public_url.unwrap_or_else(|| format!("http://{address}"));
-    let parts = Parts {
-        database: postgres::connect_options(&args.database_url).context("EXPUNGE_DATABASE_URL")?,
-        pool: args.limits.pool(),
-        sealer: Arc::new(Sealer::new(&args.secret_key)?),
-        clock: Clock::system(),
-        settings: Settings {
-            public_url: public_url.trim_end_matches('/').to_owned(),
-            record_bulk_limit: args.limits.record_bulk_limit.into(),
-            cors_origins: args.limits.cors_origins.clone(),
-        },
-        threads: args.limits.threads,
-        drain: Duration::from_secs(args.limits.drain_seconds),
-        shutdown_timeout: args.limits.shutdown_timeout,
-    };
+    let database = postgres::connect_options(&args.database_url).context("EXPUNGE_DATABASE_URL")?;
+    let sealer = Arc::new(Sealer::new(&args.secret_key)?);
+    let parts = Parts::new(database, sealer, Clock::system(), &public_url, &args.limits);
     app::check(&parts).await?;
     let application = app::build(parts, listener)?;
     tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "serving");

@@ -16,7 +16,6 @@ use sqlx::{Connection, PgConnection};
 use crate::app::{self, Application, Parts, StopSignals};
 use crate::clock::Clock;
 use crate::config::DevArgs;
-use crate::handlers::Settings;
 use crate::postgres::embedded::{self, Durability, EmbeddedPostgres};
 use crate::postgres::migrations::{self, RolePasswords};
 use crate::postgres::{APP_ROLE, provision, quiet};
@@ -77,31 +76,18 @@ async fn build(
 
     let sealer = Arc::new(Sealer::new(&secret_key(data_dir)?)?);
     let clock = Clock::system();
-    let parts = Parts {
-        database: server.username(APP_ROLE).database(DATABASE),
-        pool: args.limits.pool(),
-        sealer: sealer.clone(),
-        clock: clock.clone(),
-        settings: Settings {
-            public_url: base_url.to_owned(),
-            record_bulk_limit: args.limits.record_bulk_limit.into(),
-            cors_origins: args.limits.cors_origins.clone(),
-        },
-        threads: args.limits.threads,
-        drain: Duration::from_secs(args.limits.drain_seconds),
-        shutdown_timeout: args.limits.shutdown_timeout,
-    };
+    let database = server.username(APP_ROLE).database(DATABASE);
+    let parts = Parts::new(database, sealer.clone(), clock.clone(), base_url, &args.limits);
     app::check(&parts).await?;
 
     let file = data_dir.join("demo.json");
     let there_before = file.exists();
-    let mut demo = match fs::read(&file) {
-        Ok(text) => serde_json::from_slice(&text)
-            .with_context(|| format!("{} is damaged; --fresh starts over", file.display()))?,
-        Err(_) => {
-            let mut operator = Operator::new(connection, clock.clone(), sealer);
-            demo::load(&mut operator, &app::services(&parts), &clock).await?
-        }
+    let mut demo = if there_before {
+        let text = fs::read(&file).with_context(|| format!("{} cannot be read", file.display()))?;
+        serde_json::from_slice(&text).with_context(|| format!("{} is damaged; --fresh starts over", file.display()))?
+    } else {
+        let mut operator = Operator::new(connection, clock.clone(), sealer);
+        demo::load(&mut operator, &app::services(&parts), &clock).await?
     };
     renew(&file, &mut demo, base_url, &clock)?;
     let application = app::build(parts, listener)?;

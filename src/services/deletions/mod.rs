@@ -9,7 +9,9 @@ use crate::clock::Clock;
 use crate::domain::campaign::Campaign;
 use crate::domain::contact::Contact;
 use crate::domain::contact_list::ContactList;
-use crate::domain::deletion::{self, Deletion, Found, Key, Mode, Options, Outcome, Plan, Request, RowId, Target};
+use crate::domain::deletion::{
+    self, Deletion, Failure, Found, Key, Mode, Options, Outcome, Plan, Request, RowId, Target,
+};
 use crate::domain::identity::{Caller, Scope};
 use crate::domain::ids::{self, CampaignId, ContactId, ContactListId, StreamId};
 use crate::error::{Error, Thing};
@@ -121,7 +123,7 @@ impl Deletions {
     pub async fn delete_record_list(&self, caller: &Caller, id: Uuid, mode: Mode) -> Result<Deletion, Error> {
         let request = single(Target::RecordLists, id.into(), mode);
         let deletion = self.delete_many(caller, &request).await?;
-        refuse_failure(deletion, Thing::RecordList, &id.to_string())
+        of_one(deletion).map_err(|failure| Error::refused(Thing::RecordList, &id.to_string(), None, failure))
     }
 
     /// Deletes what one key names in a record list: a record, or every record
@@ -139,7 +141,7 @@ impl Deletions {
     ) -> Result<Deletion, Error> {
         let request = Request { target: Target::Records(list), items: vec![key], options };
         let deletion = self.delete_many(caller, &request).await?;
-        refuse_failure(deletion, Thing::Record, "")
+        of_one(deletion).map_err(|failure| Error::refused(Thing::Record, "", None, failure))
     }
 
     async fn delete_one<T>(
@@ -155,17 +157,14 @@ impl Deletions {
             .transaction(&caller.account_id, async |conn, which| {
                 let locked = lock(conn, caller, request, which).await?;
                 let image = image(conn).await?;
-                let mut deletion = carry_out(conn, caller, request, &locked, self.stamp(caller)).await?;
-                match (deletion.outcomes.pop(), image) {
-                    (Some(outcome @ Outcome::Deleted(_)), Some(image)) => {
-                        deletion.outcomes.push(outcome);
-                        Ok((deletion, image))
-                    }
-                    (Some(Outcome::Failed(failure)), image) => {
+                let deletion = carry_out(conn, caller, request, &locked, self.stamp(caller)).await?;
+                match (of_one(deletion), image) {
+                    (Ok(deletion), Some(image)) => Ok((deletion, image)),
+                    (Err(failure), image) => {
                         let id = locked.found.keys().next().map(RowId::as_str).unwrap_or_default();
                         Err(Error::refused(thing, id, image.as_ref().and_then(&name), failure))
                     }
-                    _ => Err(Error::Internal("a row that was deleted could not be read before")),
+                    (Ok(_), None) => Err(Error::Internal("a row that was deleted could not be read before")),
                 }
             })
             .await
@@ -181,15 +180,11 @@ fn single(target: Target, id: RowId, mode: Mode) -> Request {
     Request { target, items: vec![Some(Key::Id(id))], options: Options { mode, ..Options::default() } }
 }
 
-/// A deletion of one thing that failed is an error.
-fn refuse_failure(mut deletion: Deletion, thing: Thing, id: &str) -> Result<Deletion, Error> {
-    match deletion.outcomes.pop() {
-        Some(Outcome::Failed(failure)) => Err(Error::refused(thing, id, None, failure)),
-        Some(deleted) => {
-            deletion.outcomes.push(deleted);
-            Ok(deletion)
-        }
-        None => Err(Error::Internal("a deletion of one thing has no outcome")),
+/// A deletion of one thing, unless that failed.
+fn of_one(deletion: Deletion) -> Result<Deletion, Failure> {
+    match deletion.outcomes.as_slice() {
+        [Outcome::Failed(failure)] => Err(failure.clone()),
+        _ => Ok(deletion),
     }
 }
 
