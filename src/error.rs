@@ -47,12 +47,14 @@ pub enum Error {
         /// Why.
         failure: Box<Failure>,
     },
-    /// Another live thing has the name that must be unique.
-    #[error("the name is taken")]
-    NameTaken {
-        /// What has the name.
+    /// Another live thing has what must be unique.
+    #[error("taken")]
+    Taken {
+        /// What must be unique.
+        what: Unique,
+        /// What has it.
         thing: Thing,
-        /// Its id.
+        /// Its id. None where it vanished in the meantime.
         id: Option<String>,
     },
     /// The body, or the number of its items, is over a limit.
@@ -101,6 +103,17 @@ pub struct FieldError {
     pub message: String,
 }
 
+/// What no two live things may share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unique {
+    /// A name.
+    Name,
+    /// A phone number.
+    PhoneNumber,
+    /// An id in another system.
+    ExternalReference,
+}
+
 /// What an error is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Thing {
@@ -134,6 +147,12 @@ impl Error {
         Error::Invalid(vec![FieldError { field: field.into(), message: message.into() }])
     }
 
+    /// A thing that has not the version that was asked for.
+    pub fn version_mismatch(thing: Thing, id: impl Into<String>) -> Self {
+        let failure = Box::new(Reason::VersionMismatch.into());
+        Error::Refused { thing, id: id.into(), name: None, failure }
+    }
+
     /// What a failed single deletion comes to.
     pub fn refused(thing: Thing, id: &str, name: Option<String>, failure: Failure) -> Self {
         match failure.reason {
@@ -153,7 +172,9 @@ impl Error {
             Error::TooManyRecords { .. } => "TOO_MANY_RECORDS",
             Error::NotFound(_) => "NOT_FOUND",
             Error::Refused { failure, .. } => failure.reason.code(),
-            Error::NameTaken { .. } => "NAME_TAKEN",
+            Error::Taken { what: Unique::Name, .. } => "NAME_TAKEN",
+            Error::Taken { what: Unique::PhoneNumber, .. } => "PHONE_NUMBER_TAKEN",
+            Error::Taken { what: Unique::ExternalReference, .. } => "EXTERNAL_REFERENCE_TAKEN",
             Error::TooLarge { .. } => "TOO_LARGE",
             Error::UnsupportedMediaType => "UNSUPPORTED_MEDIA_TYPE",
             Error::NoSuchPath => "NO_SUCH_PATH",
@@ -183,13 +204,25 @@ impl Error {
                     Reason::InUse => format!("{thing} {called} is attached to {} campaigns", failure.blockers.count),
                     Reason::Active => format!("{thing} {called} is running; stop it first"),
                     Reason::OnHold => format!("{thing} {called} is on hold and cannot be removed for good"),
+                    Reason::VersionMismatch => {
+                        format!("If-Match: {thing} {called} has changed since: its ETag is another")
+                    }
                     other => other.message().to_owned(),
                 }
             }
-            Error::NameTaken { thing, id } => match id {
-                Some(id) => format!("name: {thing} {id} has this name already"),
-                None => format!("name: a {} has this name already", thing.to_string().to_lowercase()),
-            },
+            Error::Taken { what, thing, id } => {
+                let (field, it) = match (what, thing) {
+                    (Unique::Name, _) => ("name", "name"),
+                    (Unique::PhoneNumber, Thing::Contact) => ("cellPhone.phoneNumber", "number"),
+                    (Unique::PhoneNumber, _) => ("phone_number", "number"),
+                    (Unique::ExternalReference, _) => ("external_id", "external reference"),
+                };
+                let thing = thing.to_string();
+                match id {
+                    Some(id) => format!("{field}: {thing} {id} has this {it} already"),
+                    None => format!("{field}: another {} has this {it} already", thing.to_lowercase()),
+                }
+            }
             Error::TooLarge { what, limit } => format!("{what}: at most {limit} allowed"),
             Error::UnsupportedMediaType => "Content-Type: the body must be application/json in UTF-8".to_owned(),
             Error::NoSuchPath => "There is nothing at this path".to_owned(),

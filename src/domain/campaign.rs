@@ -127,6 +127,8 @@ pub struct Campaign {
     pub created_at: OffsetDateTime,
     /// When it last changed.
     pub updated_at: OffsetDateTime,
+    /// How often it has changed.
+    pub version: i64,
 }
 
 /// How a campaign reaches people.

@@ -37,6 +37,8 @@ pub struct Contact {
     pub created_at: OffsetDateTime,
     /// When it last changed, its deletion included.
     pub updated_at: OffsetDateTime,
+    /// How often it has changed.
+    pub version: i64,
     /// Whether it is live or in the trash.
     pub status: ContactStatus,
 }
@@ -119,13 +121,4 @@ pub struct ContactFilter {
     pub updated_after: Option<OffsetDateTime>,
     /// Those in the trash in place of the live ones.
     pub trashed: bool,
-}
-
-/// A page of a numbered list.
-#[derive(Clone, Copy, Debug)]
-pub struct Page {
-    /// How many to leave out from the start.
-    pub skip: i64,
-    /// How many to answer at most.
-    pub limit: i64,
 }

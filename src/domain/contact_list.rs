@@ -40,6 +40,8 @@ pub struct ContactList {
     pub created_at: OffsetDateTime,
     /// When it last changed.
     pub updated_at: OffsetDateTime,
+    /// How often it has changed; its members and campaigns do not count.
+    pub version: i64,
     /// How many members it has.
     pub total_record_count: i64,
     /// The live campaigns that name it.

@@ -10,6 +10,7 @@ use super::campaign::Attachments;
 use super::ids::{CampaignId, ContactId, ContactListId, StreamId};
 use super::phone::PhoneKey;
 use super::record::ExternalReference;
+use super::version::IfMatch;
 
 /// What kinds of things can be deleted, each within what it belongs to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -130,7 +131,7 @@ pub enum OnMultiple {
 }
 
 /// How a deletion is to be done.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Options {
     /// Soft or hard.
     pub mode: Mode,
@@ -138,6 +139,8 @@ pub struct Options {
     pub atomicity: Atomicity,
     /// What several matches mean.
     pub on_multiple: OnMultiple,
+    /// The version that each row must have.
+    pub if_match: IfMatch,
 }
 
 /// A deletion as it is asked for.
@@ -171,6 +174,8 @@ pub enum Reason {
     Ambiguous,
     /// A campaign that is running.
     Active,
+    /// It has changed since the caller looked.
+    VersionMismatch,
     /// Fine in itself; the atomic request failed for another.
     RolledBack,
     /// Locked by another transaction beyond the time allowed.
@@ -189,6 +194,7 @@ impl Reason {
             Reason::OnHold => "ON_HOLD",
             Reason::Ambiguous => "AMBIGUOUS",
             Reason::Active => "ACTIVE",
+            Reason::VersionMismatch => "VERSION_MISMATCH",
             Reason::RolledBack => "ROLLED_BACK",
             Reason::Busy => "BUSY",
         }
@@ -205,6 +211,7 @@ impl Reason {
             Reason::OnHold => "It is on hold and cannot be removed for good.",
             Reason::Ambiguous => "Several match, and the request asked to delete none then.",
             Reason::Active => "The campaign is running; stop it first.",
+            Reason::VersionMismatch => "It has changed since: its ETag is another.",
             Reason::RolledBack => "Nothing is wrong with it; the request was atomic and failed for another.",
             Reason::Busy => "Another request is changing it; try again.",
         }
@@ -319,7 +326,7 @@ pub fn decide(
     items: &[Option<Key>],
     matches: &HashMap<Key, Vec<RowId>>,
     found: &HashMap<RowId, Found>,
-    options: Options,
+    options: &Options,
 ) -> Plan {
     let mut named = HashSet::new();
     let mut taken = HashSet::new();
@@ -362,7 +369,7 @@ pub fn decide(
     }
 }
 
-fn decide_item(rows: &[&Found], taken: &HashSet<RowId>, options: Options) -> Result<Vec<RowId>, Failure> {
+fn decide_item(rows: &[&Found], taken: &HashSet<RowId>, options: &Options) -> Result<Vec<RowId>, Failure> {
     let candidates: Vec<&Found> =
         rows.iter().copied().filter(|row| options.mode == Mode::Hard || row.busy || !row.trashed).collect();
     match (rows, candidates.as_slice()) {
@@ -375,15 +382,18 @@ fn decide_item(rows: &[&Found], taken: &HashSet<RowId>, options: Options) -> Res
     if fresh.is_empty() {
         return Err(Reason::DuplicateInRequest.into());
     }
-    match fresh.iter().find_map(|row| obstacle(row, options.mode)) {
+    match fresh.iter().find_map(|row| obstacle(row, options)) {
         Some(failure) => Err(failure),
         None => Ok(fresh.into_iter().map(|row| row.id.clone()).collect()),
     }
 }
 
-fn obstacle(row: &Found, mode: Mode) -> Option<Failure> {
+fn obstacle(row: &Found, options: &Options) -> Option<Failure> {
     if row.busy {
         return Some(Reason::Busy.into());
+    }
+    if !options.if_match.allows(row.version) {
+        return Some(Reason::VersionMismatch.into());
     }
     if row.running {
         return Some(Reason::Active.into());
@@ -391,7 +401,7 @@ fn obstacle(row: &Found, mode: Mode) -> Option<Failure> {
     if row.attachments.count > 0 {
         return Some(Failure { reason: Reason::InUse, blockers: row.attachments.clone() });
     }
-    if mode == Mode::Hard && row.held {
+    if options.mode == Mode::Hard && row.held {
         return Some(Reason::OnHold.into());
     }
     None
@@ -421,7 +431,7 @@ mod tests {
             .map(|(key, ids)| (key.clone(), ids.iter().map(|id| RowId::stored((*id).to_owned())).collect()))
             .collect();
         let found = rows.iter().map(|row| (row.id.clone(), row.clone())).collect();
-        decide(items, &matches, &found, options)
+        decide(items, &matches, &found, &options)
     }
 
     fn words(plan: &Plan) -> Vec<&'static str> {
@@ -481,9 +491,11 @@ mod tests {
     }
 
     prop_compose! {
-        fn any_row(index: usize)(trashed: bool, held: bool, running: bool, busy: bool, attached in 0..2i64) -> Found {
+        fn any_row(index: usize)(
+            trashed: bool, held: bool, running: bool, busy: bool, attached in 0..2i64, version in 1..3i64,
+        ) -> Found {
             Found {
-                trashed, held, running, busy,
+                trashed, held, running, busy, version,
                 attachments: Attachments { count: attached, ..Attachments::default() },
                 ..row(&format!("row{index}"))
             }
@@ -495,15 +507,16 @@ mod tests {
     }
 
     fn any_options() -> impl Strategy<Value = Options> {
-        (any::<bool>(), any::<bool>(), any::<bool>()).prop_map(|(hard, atomic, fail)| Options {
+        (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>()).prop_map(|(hard, atomic, fail, first)| Options {
             mode: if hard { Mode::Hard } else { Mode::Soft },
             atomicity: if atomic { Atomicity::Atomic } else { Atomicity::EachAlone },
             on_multiple: if fail { OnMultiple::Fail } else { OnMultiple::All },
+            if_match: if first { IfMatch::OneOf(vec![1]) } else { IfMatch::Any },
         })
     }
 
     /// What must hold of every plan. Takes the plan so that a broken one can be shown to it.
-    fn broken_rule(items: usize, rows: &[Found], options: Options, plan: &Plan) -> Option<&'static str> {
+    fn broken_rule(items: usize, rows: &[Found], options: &Options, plan: &Plan) -> Option<&'static str> {
         let deleted: Vec<&RowId> = plan
             .outcomes
             .iter()
@@ -530,6 +543,9 @@ mod tests {
             {
                 Some("only free live rows go into the trash")
             }
+            () if planned.iter().any(|id| state(id).is_none_or(|row| !options.if_match.allows(row.version))) => {
+                Some("only rows of the version asked go")
+            }
             () if options.mode == Mode::Hard && planned.iter().any(|id| state(id).is_none_or(|row| row.held)) => {
                 Some("held rows stay")
             }
@@ -553,8 +569,8 @@ mod tests {
                 })
                 .collect();
             let found = rows.iter().map(|row| (row.id.clone(), row.clone())).collect();
-            let plan = decide(&items, &matches, &found, options);
-            prop_assert_eq!(broken_rule(items.len(), &rows, options, &plan), None);
+            let plan = decide(&items, &matches, &found, &options);
+            prop_assert_eq!(broken_rule(items.len(), &rows, &options, &plan), None);
         }
     }
 
@@ -578,13 +594,16 @@ mod tests {
             trashed_before: vec![(RowId::stored("b".into()), 1)],
             ..Plan::default()
         };
-        assert_eq!(broken_rule(2, &rows, Options::default(), &twice), Some("no row counts twice"));
-        assert_eq!(broken_rule(2, &rows, Options::default(), &silent), Some("one outcome for each item"));
-        assert_eq!(broken_rule(2, &rows, atomic, &half), Some("atomic is all or nothing"));
+        assert_eq!(broken_rule(2, &rows, &Options::default(), &twice), Some("no row counts twice"));
+        assert_eq!(broken_rule(2, &rows, &Options::default(), &silent), Some("one outcome for each item"));
+        assert_eq!(broken_rule(2, &rows, &atomic, &half), Some("atomic is all or nothing"));
         assert_eq!(
-            broken_rule(2, &rows, Options::default(), &lie),
+            broken_rule(2, &rows, &Options::default(), &lie),
             Some("the rows said to be deleted are those that are")
         );
-        assert_eq!(broken_rule(1, &rows, hard, &held), Some("held rows stay"));
+        assert_eq!(broken_rule(1, &rows, &hard, &held), Some("held rows stay"));
+        let second = Options { if_match: IfMatch::OneOf(vec![2]), ..Options::default() };
+        let first = Plan { outcomes: vec![deleted("a")], trash: a(), ..Plan::default() };
+        assert_eq!(broken_rule(1, &rows, &second, &first), Some("only rows of the version asked go"));
     }
 }

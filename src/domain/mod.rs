@@ -6,6 +6,8 @@ pub mod contact_list;
 pub mod deletion;
 pub mod identity;
 pub mod ids;
+pub mod page;
 pub mod phone;
 pub mod record;
 pub mod record_list;
+pub mod version;

@@ -20,6 +20,8 @@ pub struct Record {
     pub created_at: OffsetDateTime,
     /// When it last changed.
     pub updated_at: OffsetDateTime,
+    /// How often it has changed.
+    pub version: i64,
 }
 
 /// What a record says of a person.

@@ -53,6 +53,8 @@ pub struct RecordList {
     pub created_at: OffsetDateTime,
     /// When it last changed.
     pub updated_at: OffsetDateTime,
+    /// How often it has changed; its records do not count.
+    pub version: i64,
 }
 
 /// A record list that is to be created.

@@ -4,15 +4,16 @@
 use std::marker::PhantomData;
 
 use actix_web::dev::Payload;
-use actix_web::http::header::AUTHORIZATION;
+use actix_web::http::header::{AUTHORIZATION, IF_MATCH};
 use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 use futures_util::future::LocalBoxFuture;
 
 use super::error::{Failure, Family};
-use super::params;
 use super::trace::RequestId;
+use super::{etag, params};
 use crate::domain::identity::{Caller, Scope};
 use crate::domain::ids::StreamId;
+use crate::domain::version::IfMatch;
 use crate::error::{Error, FieldError};
 use crate::services::Services;
 use crate::services::identity::Credentials;
@@ -42,6 +43,7 @@ pub struct Authorized<A> {
     pub caller: Caller,
     stream: Option<StreamId>,
     query: String,
+    if_match: Vec<String>,
     access: PhantomData<A>,
 }
 
@@ -58,6 +60,28 @@ impl<A: Access> Authorized<A> {
     /// [`Error::Invalid`] that names the parameter.
     pub fn params<T: serde::de::DeserializeOwned>(&self) -> Result<T, Error> {
         params::parse(&self.query)
+    }
+
+    /// The versions that the caller expects to find, after `If-Match`. A weak
+    /// ETag, or one that is not ours, is no thing's version.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] for what is no list of ETags.
+    pub fn if_match(&self) -> Result<IfMatch, Error> {
+        etag::if_match(&self.if_match)
+    }
+
+    /// That the caller expects no version: the operation changes several things.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] when there is an `If-Match`.
+    pub fn expects_no_version(&self) -> Result<(), Error> {
+        if self.if_match.is_empty() {
+            return Ok(());
+        }
+        Err(Error::invalid("If-Match", "is the version of one thing, and this operation changes several"))
     }
 }
 
@@ -120,6 +144,11 @@ async fn authorize<A: Access>(request: &HttpRequest) -> Result<Authorized<A>, Er
     Ok(Authorized {
         stream: path_stream.and_then(StreamId::parse),
         query: request.query_string().to_owned(),
+        if_match: request
+            .headers()
+            .get_all(IF_MATCH)
+            .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+            .collect(),
         caller,
         access: PhantomData,
     })

@@ -70,6 +70,7 @@ pub fn status(error: &Error) -> StatusCode {
         Error::NotFound(_) | Error::NoSuchPath => StatusCode::NOT_FOUND,
         Error::Refused { failure, .. } => match failure.reason {
             Reason::NotFound | Reason::AlreadyDeleted | Reason::InvalidIdentifier => StatusCode::NOT_FOUND,
+            Reason::VersionMismatch => StatusCode::PRECONDITION_FAILED,
             Reason::Busy => StatusCode::SERVICE_UNAVAILABLE,
             Reason::DuplicateInRequest
             | Reason::InUse
@@ -78,7 +79,7 @@ pub fn status(error: &Error) -> StatusCode {
             | Reason::Active
             | Reason::RolledBack => StatusCode::CONFLICT,
         },
-        Error::NameTaken { .. } => StatusCode::CONFLICT,
+        Error::Taken { .. } => StatusCode::CONFLICT,
         Error::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
         Error::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         Error::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,

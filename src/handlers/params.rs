@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::domain::deletion::{Atomicity, Mode, OnMultiple, Options};
+use crate::domain::version::IfMatch;
 use crate::error::Error;
 
 /// Reads the query into `T`. What `T` does not know is refused if `T` says so.
@@ -60,6 +61,11 @@ pub enum OnMultipleParam {
     Fail,
 }
 
+/// The options of a deletion of one thing, of the version that the caller expects.
+pub fn single(mode: ModeParam, if_match: IfMatch) -> Options {
+    Options { mode: mode.into(), if_match, ..Options::default() }
+}
+
 /// The options of a deletion that the three parameters spell.
 pub fn options(mode: ModeParam, atomic: bool, on_multiple: OnMultipleParam) -> Options {
     Options {
@@ -69,6 +75,7 @@ pub fn options(mode: ModeParam, atomic: bool, on_multiple: OnMultipleParam) -> O
             OnMultipleParam::All => OnMultiple::All,
             OnMultipleParam::Fail => OnMultiple::Fail,
         },
+        if_match: IfMatch::Any,
     }
 }
 

@@ -67,7 +67,7 @@ pub async fn find(
 ) -> Result<Option<Campaign>> {
     let row = sqlx::query!(
         r#"
-        SELECT c.name, c.campaign_type, c.status, c.details, c.created_by, c.updated_by, c.created_at, c.updated_at,
+        SELECT c.name, c.campaign_type, c.status, c.details, c.created_by, c.updated_by, c.created_at, c.updated_at, c.version,
                ARRAY(
                    SELECT l.name
                    FROM campaign_contact_lists a
@@ -102,6 +102,7 @@ pub async fn find(
             updated_by: row.updated_by,
             created_at: row.created_at,
             updated_at: row.updated_at,
+            version: row.version,
         })
     })
     .transpose()

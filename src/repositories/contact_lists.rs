@@ -54,7 +54,7 @@ pub async fn find(
     let row = sqlx::query!(
         r#"
         SELECT l.name, l.description, l.source, l.allow_duplicates, l.list_type, l.status, l.mapping, l.files,
-               l.created_by, l.updated_by, l.created_at, l.updated_at, l.live AS "live!",
+               l.created_by, l.updated_by, l.created_at, l.updated_at, l.version, l.live AS "live!",
                (
                    SELECT count(*) FROM contact_list_members m
                    WHERE m.account_id = l.account_id AND m.list_id = l.id AND m.deleted_at IS NULL
@@ -85,6 +85,7 @@ pub async fn find(
         updated_by: row.updated_by,
         created_at: row.created_at,
         updated_at: row.updated_at,
+        version: row.version,
         total_record_count: row.total_record_count,
         attachments: Attachments::default(),
     }))

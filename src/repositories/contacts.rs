@@ -4,10 +4,14 @@ use serde_json::Value;
 use time::OffsetDateTime;
 
 use super::{Connection, LockedRow, Result, Stamp, Wait, Written, unknown_value};
-use crate::domain::contact::{CellPhone, Contact, ContactFilter, ContactStatus, NewContact, Page};
+use crate::domain::contact::{CellPhone, Contact, ContactFilter, ContactStatus, NewContact};
 use crate::domain::identity::Caller;
 use crate::domain::ids::{AccountId, ContactId, StreamId};
+use crate::domain::page::Page;
 use crate::domain::phone::PhoneKey;
+
+/// Stands after every id, all of which are hexadecimal: a bound that is always there is one that the index serves.
+const AFTER_ALL: &str = "g";
 
 /// Inserts contacts, leaving out those whose number belongs to a live contact.
 /// Answers the ids of those that were inserted.
@@ -102,7 +106,7 @@ pub async fn find(
         r#"
         SELECT id, stream_id, first_name, last_name, salutation, country_code, phone_number, extension, address,
                twitter_details, created_by, created_by_aid, updated_by, updated_by_aid, created_at, updated_at,
-               deleted_at IS NOT NULL AS "trashed!"
+               version, deleted_at IS NOT NULL AS "trashed!"
         FROM contacts
         WHERE account_id = $1 AND stream_id = $2 AND id = $3
         "#,
@@ -116,20 +120,20 @@ pub async fn find(
     .transpose()
 }
 
-/// A page of live contacts, newest first.
+/// A page of live contacts, newest first, and one more.
 pub async fn list_live(
     conn: &mut Connection,
     account: &AccountId,
     stream: &StreamId,
     filter: &ContactFilter,
-    page: Page,
+    page: &Page<ContactId>,
 ) -> Result<Vec<Contact>> {
     sqlx::query_as!(
         ContactRow,
         r#"
         SELECT id, stream_id, first_name, last_name, salutation, country_code, phone_number, extension, address,
                twitter_details, created_by, created_by_aid, updated_by, updated_by_aid, created_at, updated_at,
-               deleted_at IS NOT NULL AS "trashed!"
+               version, deleted_at IS NOT NULL AS "trashed!"
         FROM contacts
         WHERE account_id = $1 AND stream_id = $2 AND deleted_at IS NULL
           AND ($3::text IS NULL OR phone_key = $3)
@@ -137,8 +141,9 @@ pub async fn list_live(
           AND ($5::timestamptz IS NULL OR created_at >= $5)
           AND ($6::timestamptz IS NULL OR updated_at < $6)
           AND ($7::timestamptz IS NULL OR updated_at >= $7)
+          AND id < $8
         ORDER BY id DESC
-        LIMIT $8 OFFSET $9
+        LIMIT $9 OFFSET $10
         "#,
         account.as_str(),
         stream.as_str(),
@@ -147,8 +152,9 @@ pub async fn list_live(
         filter.created_after,
         filter.updated_before,
         filter.updated_after,
-        page.limit,
-        page.skip,
+        page.after().map_or(AFTER_ALL, ContactId::as_str),
+        page.limit + 1,
+        page.skip(),
     )
     .fetch_all(conn)
     .await?
@@ -187,20 +193,20 @@ pub async fn count_live(
     .await
 }
 
-/// A page of contacts in the trash, newest first.
+/// A page of contacts in the trash, newest first, and one more.
 pub async fn list_trash(
     conn: &mut Connection,
     account: &AccountId,
     stream: &StreamId,
     filter: &ContactFilter,
-    page: Page,
+    page: &Page<ContactId>,
 ) -> Result<Vec<Contact>> {
     sqlx::query_as!(
         ContactRow,
         r#"
         SELECT id, stream_id, first_name, last_name, salutation, country_code, phone_number, extension, address,
                twitter_details, created_by, created_by_aid, updated_by, updated_by_aid, created_at, updated_at,
-               deleted_at IS NOT NULL AS "trashed!"
+               version, deleted_at IS NOT NULL AS "trashed!"
         FROM contacts
         WHERE account_id = $1 AND stream_id = $2 AND deleted_at IS NOT NULL
           AND ($3::text IS NULL OR phone_key = $3)
@@ -208,8 +214,9 @@ pub async fn list_trash(
           AND ($5::timestamptz IS NULL OR created_at >= $5)
           AND ($6::timestamptz IS NULL OR updated_at < $6)
           AND ($7::timestamptz IS NULL OR updated_at >= $7)
+          AND id < $8
         ORDER BY id DESC
-        LIMIT $8 OFFSET $9
+        LIMIT $9 OFFSET $10
         "#,
         account.as_str(),
         stream.as_str(),
@@ -218,8 +225,9 @@ pub async fn list_trash(
         filter.created_after,
         filter.updated_before,
         filter.updated_after,
-        page.limit,
-        page.skip,
+        page.after().map_or(AFTER_ALL, ContactId::as_str),
+        page.limit + 1,
+        page.skip(),
     )
     .fetch_all(conn)
     .await?
@@ -366,6 +374,7 @@ struct ContactRow {
     updated_by_aid: Option<String>,
     created_at: OffsetDateTime,
     updated_at: OffsetDateTime,
+    version: i64,
     trashed: bool,
 }
 
@@ -392,6 +401,7 @@ impl TryFrom<ContactRow> for Contact {
             updated_by_aid: row.updated_by_aid,
             created_at: row.created_at,
             updated_at: row.updated_at,
+            version: row.version,
             status: if row.trashed { ContactStatus::Inactive } else { ContactStatus::Active },
         })
     }

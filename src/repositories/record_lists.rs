@@ -37,7 +37,7 @@ pub async fn insert(
 pub async fn find(conn: &mut Connection, account: &AccountId, id: Uuid) -> Result<Option<RecordList>> {
     let row = sqlx::query!(
         r#"
-        SELECT l.name, l.unique_identifier_type, l.status, l.created_at, l.updated_at,
+        SELECT l.name, l.unique_identifier_type, l.status, l.created_at, l.updated_at, l.version,
                (
                    SELECT count(*) FROM records r
                    WHERE r.account_id = l.account_id AND r.record_list_id = l.id AND r.deleted_at IS NULL
@@ -59,6 +59,7 @@ pub async fn find(conn: &mut Connection, account: &AccountId, id: Uuid) -> Resul
             records_count: row.records_count,
             created_at: row.created_at,
             updated_at: row.updated_at,
+            version: row.version,
         })
     })
     .transpose()

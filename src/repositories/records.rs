@@ -7,9 +7,9 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::{Connection, LockedRow, Result, Stamp, Wait, Written};
-use crate::domain::contact::Page;
 use crate::domain::identity::Caller;
 use crate::domain::ids::AccountId;
+use crate::domain::page::{LastChange, Page};
 use crate::domain::phone::PhoneKey;
 use crate::domain::record::{ExternalReference, Person, Record, RecordPhone};
 use crate::domain::record_list::UniqueIdentifierType;
@@ -162,6 +162,7 @@ pub async fn find(conn: &mut Connection, account: &AccountId, list: Uuid, id: Uu
         r#"
         SELECT r.id, r.record_list_id, r.first_name, r.last_name, r.timezone, r.priority, r.external_provider,
                r.external_id, r.external_url, r.sync_external_id, r.extra_data, r.created_at, r.updated_at,
+               r.version,
                (
                    SELECT coalesce(jsonb_agg(
                        jsonb_build_object('phone_number', p.phone_number, 'phone_type', p.phone_type, 'key', p.phone_key)
@@ -183,13 +184,20 @@ pub async fn find(conn: &mut Connection, account: &AccountId, list: Uuid, id: Uu
     .map(|row| row.map(Into::into))
 }
 
-/// A page of a list's live records, the last changed first. The list must be live.
-pub async fn list(conn: &mut Connection, account: &AccountId, list: Uuid, page: Page) -> Result<Vec<Record>> {
+/// A page of a list's live records, the last changed first, and one more. The list must be live.
+pub async fn list(
+    conn: &mut Connection,
+    account: &AccountId,
+    list: Uuid,
+    page: &Page<LastChange>,
+) -> Result<Vec<Record>> {
+    let after = page.after_change();
     sqlx::query_as!(
         RecordRow,
         r#"
         SELECT r.id, r.record_list_id, r.first_name, r.last_name, r.timezone, r.priority, r.external_provider,
                r.external_id, r.external_url, r.sync_external_id, r.extra_data, r.created_at, r.updated_at,
+               r.version,
                (
                    SELECT coalesce(jsonb_agg(
                        jsonb_build_object('phone_number', p.phone_number, 'phone_type', p.phone_type, 'key', p.phone_key)
@@ -200,13 +208,16 @@ pub async fn list(conn: &mut Connection, account: &AccountId, list: Uuid, page: 
                ) AS "phones!: Json<Vec<PhoneRow>>"
         FROM records r
         WHERE r.account_id = $1 AND r.record_list_id = $2 AND r.deleted_at IS NULL
+          AND (r.updated_at, r.id) < ($3, $4)
         ORDER BY r.updated_at DESC, r.id DESC
-        LIMIT $3 OFFSET $4
+        LIMIT $5 OFFSET $6
         "#,
         account.as_str(),
         list,
-        page.limit,
-        page.skip,
+        after.at,
+        after.id,
+        page.limit + 1,
+        page.skip(),
     )
     .fetch_all(conn)
     .await
@@ -464,6 +475,7 @@ struct RecordRow {
     extra_data: Value,
     created_at: OffsetDateTime,
     updated_at: OffsetDateTime,
+    version: i64,
     phones: Json<Vec<PhoneRow>>,
 }
 
@@ -501,6 +513,7 @@ impl From<RecordRow> for Record {
             },
             created_at: row.created_at,
             updated_at: row.updated_at,
+            version: row.version,
         }
     }
 }

@@ -4,7 +4,7 @@ use crate::clock::Clock;
 use crate::domain::contact_list::{ContactList, NewContactList, NewMember, list_name_key};
 use crate::domain::identity::Caller;
 use crate::domain::ids::{self, ContactListId, StreamId};
-use crate::error::{Error, Thing};
+use crate::error::{Error, Thing, Unique};
 use crate::postgres::Database;
 use crate::repositories::{Connection, Visibility, campaigns, contact_list_members, contact_lists};
 
@@ -24,7 +24,7 @@ impl ContactLists {
     ///
     /// # Errors
     ///
-    /// [`Error::NameTaken`] when a live list of the stream has the name, in
+    /// [`Error::Taken`] when a live list of the stream has the name, in
     /// whatever case.
     pub async fn create(&self, caller: &Caller, stream: &StreamId, new: &NewContactList) -> Result<ContactList, Error> {
         let id = ContactListId::generate();
@@ -35,7 +35,7 @@ impl ContactLists {
                     return read(conn, caller, stream, &id).await;
                 }
                 let holder = contact_lists::holder_of_name(conn, &caller.account_id, stream, &new.name).await?;
-                Err(Error::NameTaken { thing: Thing::ContactList, id: holder })
+                Err(Error::Taken { what: Unique::Name, thing: Thing::ContactList, id: holder })
             })
             .await
     }

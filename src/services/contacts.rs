@@ -5,9 +5,10 @@ use std::collections::{HashMap, HashSet};
 use time::OffsetDateTime;
 
 use crate::clock::Clock;
-use crate::domain::contact::{Contact, ContactFilter, ContactStatus, Created, NewContact, Page};
+use crate::domain::contact::{Contact, ContactFilter, ContactStatus, Created, NewContact};
 use crate::domain::identity::Caller;
 use crate::domain::ids::{ContactId, StreamId};
+use crate::domain::page::{Listed, Page};
 use crate::domain::phone::PhoneKey;
 use crate::error::{Error, Thing};
 use crate::postgres::Database;
@@ -92,18 +93,18 @@ impl Contacts {
         caller: &Caller,
         stream: &StreamId,
         filter: &ContactFilter,
-        page: Page,
-    ) -> Result<(Vec<Contact>, i64), Error> {
+        page: &Page<ContactId>,
+    ) -> Result<Listed<Contact>, Error> {
         self.database
             .transaction(&caller.account_id, async |conn, _| {
                 let account = &caller.account_id;
                 // Each half of the table has a statement of its own, so that its partial index serves it.
                 Ok(if filter.trashed {
-                    let page = contacts::list_trash(conn, account, stream, filter, page).await?;
-                    (page, contacts::count_trash(conn, account, stream, filter).await?)
+                    let items = contacts::list_trash(conn, account, stream, filter, page).await?;
+                    Listed::new(items, page.limit, contacts::count_trash(conn, account, stream, filter).await?)
                 } else {
-                    let page = contacts::list_live(conn, account, stream, filter, page).await?;
-                    (page, contacts::count_live(conn, account, stream, filter).await?)
+                    let items = contacts::list_live(conn, account, stream, filter, page).await?;
+                    Listed::new(items, page.limit, contacts::count_live(conn, account, stream, filter).await?)
                 })
             })
             .await
@@ -126,6 +127,7 @@ fn created(caller: &Caller, stream: &StreamId, id: ContactId, new: NewContact, n
         updated_by_aid: None,
         created_at: now,
         updated_at: now,
+        version: 1,
         status: ContactStatus::Active,
     }
 }

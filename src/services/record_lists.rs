@@ -5,9 +5,9 @@ use std::collections::{HashMap, HashSet};
 use uuid::Uuid;
 
 use crate::clock::Clock;
-use crate::domain::contact::Page;
 use crate::domain::identity::Caller;
 use crate::domain::ids;
+use crate::domain::page::{LastChange, Listed, Page};
 use crate::domain::record::{CreatedRecord, Person, Record};
 use crate::domain::record_list::{MAX_RECORDS, NewRecordList, RecordList, UniqueIdentifierType};
 use crate::error::{Error, Thing};
@@ -124,7 +124,8 @@ impl RecordLists {
             .zip(keys)
             .map(|((id, person), key)| {
                 if inserted.contains(&id) {
-                    let record = Record { id, record_list_id: list, person, created_at: now, updated_at: now };
+                    let record =
+                        Record { id, record_list_id: list, person, created_at: now, updated_at: now, version: 1 };
                     CreatedRecord::Record(Box::new(record))
                 } else {
                     CreatedRecord::KeyTaken { by: key.and_then(|key| holders.get(&key).copied()) }
@@ -156,12 +157,12 @@ impl RecordLists {
     /// # Errors
     ///
     /// [`Error::NotFound`] when the list is not there.
-    pub async fn records(&self, caller: &Caller, list: Uuid, page: Page) -> Result<(Vec<Record>, i64), Error> {
+    pub async fn records(&self, caller: &Caller, list: Uuid, page: &Page<LastChange>) -> Result<Listed<Record>, Error> {
         self.database
             .transaction(&caller.account_id, async |conn, _| {
                 let found = record_lists::find(conn, &caller.account_id, list).await?;
                 let total = found.ok_or(Error::NotFound(Thing::RecordList))?.records_count;
-                Ok((records::list(conn, &caller.account_id, list, page).await?, total))
+                Ok(Listed::new(records::list(conn, &caller.account_id, list, page).await?, page.limit, total))
             })
             .await
     }

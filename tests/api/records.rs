@@ -1,5 +1,7 @@
 //! Record lists and records.
 
+use std::collections::HashSet;
+
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -219,6 +221,11 @@ async fn an_external_list_needs_references_and_keeps_them_apart() {
     assert_eq!(records[2]["external_id"], "b");
 }
 
+fn ids_on(page: &Value) -> Vec<String> {
+    let records = page["_embedded"]["records"].as_array().expect("an array").iter();
+    records.map(|record| record["id"].as_str().expect("an id").to_owned()).collect()
+}
+
 #[tokio::test]
 async fn records_are_paged_with_links() {
     let app = TestApp::start().await;
@@ -231,8 +238,22 @@ async fn records_are_paged_with_links() {
     assert_eq!(numbers, [Some(5), Some(2), Some(1), Some(2), Some(3)]);
     let href = |page: i64| format!("{}{path}?page={page}&per_page=2", app.base_url);
     let links = &first["_links"];
-    assert_eq!((&links["next"]["href"], &links["last"]["href"]), (&json!(href(2)), &json!(href(3))));
+    assert_eq!((&links["self"]["href"], &links["last"]["href"]), (&json!(href(1)), &json!(href(3))));
     assert_eq!(links.get("prev"), None);
+    let mut seen = ids_on(&first);
+    let mut next = links["next"]["href"].clone();
+    while let Some(href) = next.as_str() {
+        assert!(href.starts_with(&format!("{}{path}?after=", app.base_url)), "{href}");
+        let page = app.get(&href[app.base_url.len()..]).await.expect(200);
+        // What has been seen may go: it moves nothing.
+        app.delete(&format!("{path}/{}", seen[0])).await;
+        seen.extend(ids_on(&page));
+        assert_eq!((&page["page"], &page["_links"]["self"]["href"]), (&json!(1), &json!(href)));
+        next = page["_links"]["next"]["href"].clone();
+    }
+    assert_eq!(seen.iter().collect::<HashSet<_>>().len(), 5, "every record once: {seen:?}");
+    assert_eq!(seen.len(), 5);
+    app.records(&list, &new[..1]).await;
     let last = app.get(&format!("{path}?per_page=2&page=3")).await.expect(200);
     assert_eq!((last["_links"].get("next"), &last["_links"]["prev"]["href"]), (None, &json!(href(2))));
     assert_eq!(last["count"], 1);

@@ -13,7 +13,8 @@ use crate::domain::ids::CampaignId;
 use crate::error::{Error, Thing};
 use crate::handlers::auth::Authorized;
 use crate::handlers::body::{self, Body};
-use crate::handlers::{timestamp, with_deletion_id};
+use crate::handlers::etag::etag;
+use crate::handlers::{params, timestamp, with_deletion_id};
 use crate::services::Services;
 
 /// The most lists that a campaign names.
@@ -51,7 +52,10 @@ pub async fn create_campaign(
     let new = new_campaign(body.value().await?, params.campaign_type)?;
     let campaign = services.campaigns.create(&authorized.caller, authorized.stream(), &new).await?;
     let message = format!("Campaign {} creation in progress", campaign.name);
-    Ok(HttpResponse::Ok().json(Envelope::success(message, CampaignBody::of(campaign, &authorized.caller))))
+    let etag = etag(campaign.version);
+    Ok(HttpResponse::Ok()
+        .insert_header(etag)
+        .json(Envelope::success(message, CampaignBody::of(campaign, &authorized.caller))))
 }
 
 /// Get a campaign
@@ -77,7 +81,10 @@ pub async fn get_campaign(
 ) -> Answer {
     let id = campaign_id(&path.1)?;
     let campaign = services.campaigns.find(&authorized.caller, authorized.stream(), &id).await?;
-    Ok(HttpResponse::Ok().json(Envelope::success("", CampaignBody::of(campaign, &authorized.caller))))
+    let etag = etag(campaign.version);
+    Ok(HttpResponse::Ok()
+        .insert_header(etag)
+        .json(Envelope::success("", CampaignBody::of(campaign, &authorized.caller))))
 }
 
 /// Start or stop a campaign
@@ -148,9 +155,9 @@ pub async fn delete_campaign(
     let params: DeletionParams = authorized.params()?;
     body.none().await?;
     let id = campaign_id(&path.1)?;
+    let options = params::single(params.mode, authorized.if_match()?);
     let caller = &authorized.caller;
-    let (deletion, campaign) =
-        services.deletions.delete_campaign(caller, authorized.stream(), &id, params.mode.into()).await?;
+    let (deletion, campaign) = services.deletions.delete_campaign(caller, authorized.stream(), &id, options).await?;
     let message = format!("Campaign {} deleted successfully", campaign.name);
     let body = Envelope::success(message, CampaignBody::of(campaign, caller));
     Ok(with_deletion_id(&mut HttpResponse::Ok(), &deletion).json(body))

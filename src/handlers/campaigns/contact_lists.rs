@@ -18,7 +18,8 @@ use crate::error::{Error, Thing};
 use crate::handlers::auth::Authorized;
 use crate::handlers::body::{self, Body};
 use crate::handlers::error::ErrorItem;
-use crate::handlers::{timestamp, with_deletion_id};
+use crate::handlers::etag::etag;
+use crate::handlers::{params, timestamp, with_deletion_id};
 use crate::services::Services;
 
 /// The most people that one request adds.
@@ -57,7 +58,10 @@ pub async fn create_contact_list(
     let new = new_list(body.json().await?)?;
     let list = services.contact_lists.create(&authorized.caller, authorized.stream(), &new).await?;
     let message = format!("Contact list {} created successfully", list.name);
-    Ok(HttpResponse::Ok().json(Envelope::success(message, ContactListBody::of(list, &authorized.caller))))
+    let etag = etag(list.version);
+    Ok(HttpResponse::Ok()
+        .insert_header(etag)
+        .json(Envelope::success(message, ContactListBody::of(list, &authorized.caller))))
 }
 
 /// Add people to a contact list
@@ -129,7 +133,10 @@ pub async fn get_contact_list(
 ) -> Answer {
     let id = list_id(&path.1)?;
     let list = services.contact_lists.find(&authorized.caller, authorized.stream(), &id).await?;
-    Ok(HttpResponse::Ok().json(Envelope::success("", ContactListBody::of(list, &authorized.caller))))
+    let etag = etag(list.version);
+    Ok(HttpResponse::Ok()
+        .insert_header(etag)
+        .json(Envelope::success("", ContactListBody::of(list, &authorized.caller))))
 }
 
 /// Delete a contact list
@@ -174,9 +181,9 @@ pub async fn delete_contact_list(
     let params: DeletionParams = authorized.params()?;
     body.none().await?;
     let id = list_id(&path.1)?;
+    let options = params::single(params.mode, authorized.if_match()?);
     let caller = &authorized.caller;
-    let (deletion, list) =
-        services.deletions.delete_contact_list(caller, authorized.stream(), &id, params.mode.into()).await?;
+    let (deletion, list) = services.deletions.delete_contact_list(caller, authorized.stream(), &id, options).await?;
     let message = format!("Contact list {} deleted successfully", list.name);
     let body = Envelope::success(message, ContactListBody::of(list, caller));
     Ok(with_deletion_id(&mut HttpResponse::Ok(), &deletion).json(body))

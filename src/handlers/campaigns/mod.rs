@@ -37,6 +37,9 @@ impl Family for CampaignsFamily {
                 "campaignInUseCount": attachments.count,
             });
         }
+        if let Error::Taken { id: Some(id), .. } = error {
+            envelope["data"] = json!({ "conflictingId": id });
+        }
         envelope
     }
 }

@@ -12,7 +12,7 @@ use crate::domain::deletion::{Deletion, Key, Outcome, Request, Target};
 use crate::domain::ids::ContactId;
 use crate::handlers::auth::Authorized;
 use crate::handlers::body::Body;
-use crate::handlers::params::{ModeParam, OnMultipleParam, options};
+use crate::handlers::params::{ModeParam, OnMultipleParam, options, single};
 use crate::handlers::with_deletion_id;
 use crate::services::Services;
 
@@ -46,9 +46,9 @@ pub async fn delete_contact(
     let params: SingleDeletionParams = authorized.params()?;
     body.none().await?;
     let id = contact_id(&path.1)?;
+    let options = single(params.mode, authorized.if_match()?);
     let caller = &authorized.caller;
-    let (deletion, contact) =
-        services.deletions.delete_contact(caller, authorized.stream(), &id, params.mode.into()).await?;
+    let (deletion, contact) = services.deletions.delete_contact(caller, authorized.stream(), &id, options).await?;
     let body = ContactBody { updated_by: None, updated_by_aid: None, ..ContactBody::of(contact, caller) };
     Ok(with_deletion_id(&mut HttpResponse::Ok(), &deletion).json(body))
 }
@@ -111,6 +111,7 @@ pub async fn post_bulk_delete_contacts(
 
 async fn bulk_delete(authorized: Authorized<ContactsAccess>, body: Body, services: web::Data<Services>) -> Answer {
     let params: BulkDeletionParams = authorized.params()?;
+    authorized.expects_no_version()?;
     let BulkDeletionBody { ids } = body.json().await?;
     within_limits("ids", ids.len())?;
     let request = Request {

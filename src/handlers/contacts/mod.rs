@@ -27,7 +27,11 @@ impl Family for ContactsFamily {
     const CONTENT_TYPE: &'static str = "application/json";
 
     fn envelope(error: &Error) -> Value {
-        json!({ "errors": ErrorItem::of(error) })
+        let mut envelope = json!({ "errors": ErrorItem::of(error) });
+        if let Error::Taken { id: Some(id), .. } = error {
+            envelope["conflictingId"] = json!(id);
+        }
+        envelope
     }
 }
 

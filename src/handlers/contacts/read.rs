@@ -1,30 +1,31 @@
 //! Contacts are listed and looked up.
 
 use actix_web::{HttpResponse, get, web};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use time::format_description::well_known::Iso8601;
 use time::{OffsetDateTime, UtcOffset};
 
 use super::{
     Answer, ContactBody, ContactNotFound, ContactsAccess, ContactsErrors, Status, contact_id, example_contact,
 };
-use crate::domain::contact::{ContactFilter, Page};
+use crate::domain::contact::{Contact, ContactFilter};
+use crate::domain::ids::ContactId;
+use crate::domain::page::Page;
 use crate::domain::phone::PhoneKey;
 use crate::error::Error;
 use crate::handlers::auth::Authorized;
-use crate::handlers::pages;
+use crate::handlers::etag::etag;
+use crate::handlers::paging::{self, Asked, PageBody};
 use crate::services::Services;
 
-/// The deepest row that a numbered page reaches.
-const MAX_DEPTH: i64 = 10_000;
-
-/// The largest page.
-const MAX_LIMIT: i64 = 100;
+/// Marks places in the list of contacts.
+const PLACE: &str = "contact";
 
 /// List contacts
 ///
 /// Live contacts, newest first; with `status=INACTIVE` those in the trash instead. `skip` and `page` reach the first
-/// 10,000 contacts.
+/// 10,000 contacts; `after` reaches all, at the same cost for every page, and neither repeats nor leaves out contacts
+/// while others are deleted.
 #[utoipa::path(
     tag = "contacts",
     operation_id = "list_contacts",
@@ -34,7 +35,7 @@ const MAX_LIMIT: i64 = 100;
         ListParams,
     ),
     responses(
-        (status = 200, description = "A page of contacts.", body = ContactPage, example = json!({
+        (status = 200, description = "A page of contacts.", body = PageBody<ContactBody>, example = json!({
             "results": [example_contact("ACTIVE")], "skip": 0, "limit": 10, "hasMore": false, "totalPages": 1, "totalResults": 1
         })),
         ContactsErrors,
@@ -44,16 +45,10 @@ const MAX_LIMIT: i64 = 100;
 pub async fn list_contacts(authorized: Authorized<ContactsAccess>, services: web::Data<Services>) -> Answer {
     let params: ListParams = authorized.params()?;
     let (filter, page) = params.read()?;
-    let (contacts, total) = services.contacts.list(&authorized.caller, authorized.stream(), &filter, page).await?;
-    let shown = i64::try_from(contacts.len()).unwrap_or(i64::MAX);
-    Ok(HttpResponse::Ok().json(ContactPage {
-        results: contacts.into_iter().map(|contact| ContactBody::of(contact, &authorized.caller)).collect(),
-        skip: page.skip,
-        limit: page.limit,
-        has_more: page.skip + shown < total,
-        total_pages: pages(total, page.limit),
-        total_results: total,
-    }))
+    let listed = services.contacts.list(&authorized.caller, authorized.stream(), &filter, &page).await?;
+    let place = |contact: &Contact| paging::cursor(PLACE, contact.id.as_str());
+    let body = |contact| ContactBody::of(contact, &authorized.caller);
+    Ok(HttpResponse::Ok().json(PageBody::of(&page, listed, place, body)))
 }
 
 /// Get a contact
@@ -80,7 +75,8 @@ pub async fn get_contact(
 ) -> Answer {
     let id = contact_id(&path.1)?;
     let contact = services.contacts.find(&authorized.caller, authorized.stream(), &id).await?;
-    Ok(HttpResponse::Ok().json(ContactBody::of(contact, &authorized.caller)))
+    let etag = etag(contact.version);
+    Ok(HttpResponse::Ok().insert_header(etag).json(ContactBody::of(contact, &authorized.caller)))
 }
 
 /// Which contacts to list.
@@ -114,31 +110,14 @@ struct ListParams {
     /// Only contacts changed at or after this time.
     #[param(format = DateTime)]
     updated_after: Option<String>,
-    /// Not answered yet, and refused rather than passed over.
-    #[param(ignore)]
+    /// The contacts after a place: what the page before answered as `after`. Not together with `skip` or `page`.
     after: Option<String>,
 }
 
 impl ListParams {
-    fn read(self) -> Result<(ContactFilter, Page), Error> {
-        let limit = self.limit.unwrap_or(10);
-        if !(1..=MAX_LIMIT).contains(&limit) {
-            return Err(Error::invalid("limit", format!("must be 1 to {MAX_LIMIT}")));
-        }
-        let skip = match (self.skip, self.page) {
-            (Some(_), Some(_)) => return Err(Error::invalid("page", "cannot be given together with skip")),
-            (Some(skip), None) => skip,
-            (None, Some(page)) if page < 1 => return Err(Error::invalid("page", "must be 1 or more")),
-            (None, Some(page)) => (page - 1).saturating_mul(limit),
-            (None, None) => 0,
-        };
-        if skip < 0 || skip.saturating_add(limit) > MAX_DEPTH {
-            let message = format!("must reach no further than contact {MAX_DEPTH}; filter to reach what is further");
-            return Err(Error::invalid(if self.page.is_some() { "page" } else { "skip" }, message));
-        }
-        if self.after.is_some() {
-            return Err(Error::invalid("after", "is not supported; use skip or page"));
-        }
+    fn read(self) -> Result<(ContactFilter, Page<ContactId>), Error> {
+        let asked = Asked { skip: self.skip, limit: self.limit, page: self.page, after: self.after };
+        let page = asked.read(10, |after| paging::read_cursor(PLACE, after, ContactId::parse))?;
         let phone_key = self
             .phone_number
             .map(|number| PhoneKey::parse(&number).ok_or_else(|| Error::invalid("phoneNumber", "not a phone number")))
@@ -151,7 +130,7 @@ impl ListParams {
             updated_after: instant("updatedAfter", self.updated_after)?,
             trashed: matches!(self.status, Some(Status::Inactive)),
         };
-        Ok((filter, Page { skip, limit }))
+        Ok((filter, page))
     }
 }
 
@@ -165,22 +144,4 @@ fn instant(field: &str, text: Option<String>) -> Result<Option<OffsetDateTime>, 
             .ok_or_else(|| Error::invalid(field, "not a time in ISO 8601 such as 2026-01-09T05:20:39.374Z"))
     })
     .transpose()
-}
-
-/// A page of contacts.
-#[derive(Serialize, utoipa::ToSchema)]
-#[serde(rename_all = "camelCase")]
-struct ContactPage {
-    /// The contacts.
-    results: Vec<ContactBody>,
-    /// How many were left out before them.
-    skip: i64,
-    /// How many a page has.
-    limit: i64,
-    /// Whether there are more after them.
-    has_more: bool,
-    /// How many pages there are.
-    total_pages: i64,
-    /// How many contacts there are on all pages.
-    total_results: i64,
 }

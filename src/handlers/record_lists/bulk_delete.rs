@@ -76,6 +76,7 @@ pub async fn bulk_delete_records(
     settings: web::Data<Settings>,
 ) -> Answer {
     let params: BulkDeletionParams = authorized.params()?;
+    authorized.expects_no_version()?;
     let list = record_list_id(&path)?;
     let items = identifiers(body.value().await?, settings.record_bulk_limit)?;
     let deletion = services

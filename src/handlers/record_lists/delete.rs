@@ -13,7 +13,7 @@ use crate::domain::phone::PhoneKey;
 use crate::domain::record::ExternalReference;
 use crate::handlers::auth::Authorized;
 use crate::handlers::body::{self, Body};
-use crate::handlers::params::{ModeParam, OnMultipleParam, options};
+use crate::handlers::params::{ModeParam, OnMultipleParam, options, single};
 use crate::handlers::with_deletion_id;
 use crate::services::Services;
 
@@ -45,7 +45,8 @@ pub async fn delete_record_list(
     let params: ModeParams = authorized.params()?;
     body.none().await?;
     let list = record_list_id(&path)?;
-    let deletion = services.deletions.delete_record_list(&authorized.caller, list, params.mode.into()).await?;
+    let options = single(params.mode, authorized.if_match()?);
+    let deletion = services.deletions.delete_record_list(&authorized.caller, list, options).await?;
     Ok(deleted(&deletion))
 }
 
@@ -77,7 +78,7 @@ pub async fn delete_record(
     body.none().await?;
     let list = record_list_id(&path.0)?;
     let key = ids::parse_uuid(&path.1).map(|id| Key::Id(id.into()));
-    let options = options(params.mode, params.atomic, OnMultipleParam::All);
+    let options = single(params.mode, authorized.if_match()?);
     let deletion = services.deletions.delete_records_of(&authorized.caller, list, key, options).await?;
     Ok(deleted(&deletion))
 }
@@ -106,6 +107,7 @@ pub async fn delete_records_by_phone_number(
     services: web::Data<Services>,
 ) -> Answer {
     let params: NumberParams = authorized.params()?;
+    authorized.expects_no_version()?;
     body.none().await?;
     let list = record_list_id(&path)?;
     body::required_text("phone_number", &params.phone_number, 40)?;
@@ -138,6 +140,7 @@ pub async fn delete_external_records(
     services: web::Data<Services>,
 ) -> Answer {
     let params: ReferenceParams = authorized.params()?;
+    authorized.expects_no_version()?;
     body.none().await?;
     let list = record_list_id(&path)?;
     let key = ExternalReference::parse(params.external_provider, params.external_id).map(Key::External);
@@ -162,6 +165,7 @@ struct ModeParams {
     /// Accepted as on bulk deletions; one thing is all or nothing anyway.
     #[serde(default)]
     #[param(required = false)]
+    #[expect(dead_code, reason = "there is nothing to decide; named here so that it is not unknown")]
     atomic: bool,
 }
 

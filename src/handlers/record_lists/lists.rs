@@ -11,6 +11,7 @@ use super::{
 use crate::domain::record_list::{NewRecordList, RecordList, UniqueIdentifierType};
 use crate::handlers::auth::Authorized;
 use crate::handlers::body::{self, Body};
+use crate::handlers::etag::etag;
 use crate::handlers::{Settings, timestamp};
 use crate::services::Services;
 
@@ -36,7 +37,9 @@ pub async fn create_record_list(
     body::required_text("name", &new.name, 120)?;
     let new = NewRecordList { name: new.name, unique_identifier_type: new.unique_identifier_type.into() };
     let list = services.record_lists.create(&authorized.caller, &new).await?;
-    Ok(hal(&request, HttpResponse::Created(), &RecordListBody::of(list, &Links(&settings.public_url))))
+    let mut response = HttpResponse::Created();
+    response.insert_header(etag(list.version));
+    Ok(hal(&request, response, &RecordListBody::of(list, &Links(&settings.public_url))))
 }
 
 /// Get a record list
@@ -60,7 +63,9 @@ pub async fn get_record_list(
     settings: web::Data<Settings>,
 ) -> Answer {
     let list = services.record_lists.find(&authorized.caller, record_list_id(&path)?).await?;
-    Ok(hal(&request, HttpResponse::Ok(), &RecordListBody::of(list, &Links(&settings.public_url))))
+    let mut response = HttpResponse::Ok();
+    response.insert_header(etag(list.version));
+    Ok(hal(&request, response, &RecordListBody::of(list, &Links(&settings.public_url))))
 }
 
 /// A record list that is to be created.

@@ -19,6 +19,7 @@ pub mod bulk_create;
 pub mod bulk_delete;
 pub mod delete;
 pub mod lists;
+mod paging;
 pub mod records;
 
 /// The record lists family.
@@ -53,7 +54,7 @@ fn code(error: &Error) -> (&'static str, &'static str) {
         Error::Refused { failure, thing, .. } if failure.reason == Reason::AlreadyDeleted => {
             code(&Error::NotFound(*thing))
         }
-        Error::Refused { .. } | Error::NameTaken { .. } => {
+        Error::Refused { .. } | Error::Taken { .. } => {
             ("0530907", "Record List is in a state where the operation is not possible.")
         }
         Error::ListFull { .. } => ("0530911", "Record List is full."),
@@ -139,10 +140,6 @@ impl Links<'_> {
 
     fn record(&self, list: Uuid, record: &str) -> Link {
         Link { href: format!("{}/record-lists/{list}/records/{record}", self.0) }
-    }
-
-    fn records_page(&self, list: Uuid, page: i64, per_page: i64) -> Link {
-        Link { href: format!("{}/record-lists/{list}/records?page={page}&per_page={per_page}", self.0) }
     }
 }
 

@@ -1,31 +1,32 @@
 //! Records are listed and looked up.
 
 use actix_web::{HttpRequest, HttpResponse, get, web};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use super::paging::{PageLinks, PageParams};
 use super::{
-    Answer, Link, Links, RecordListNotFound, RecordListsAccess, RecordListsErrors, RecordNotFound, RecordsLinks, hal,
+    Answer, Links, RecordListNotFound, RecordListsAccess, RecordListsErrors, RecordNotFound, RecordsLinks, hal,
     record_list_id,
 };
-use crate::domain::contact::Page;
 use crate::domain::ids;
+use crate::domain::page::LastChange;
 use crate::domain::record::Record;
 use crate::error::{Error, Thing};
 use crate::handlers::auth::Authorized;
+use crate::handlers::etag::etag;
 use crate::handlers::{Settings, pages, timestamp};
 use crate::services::Services;
 
-/// The deepest row that a numbered page reaches.
-const MAX_DEPTH: i64 = 10_000;
-
-/// The largest page.
-const MAX_PER_PAGE: i64 = 500;
+/// Marks places in a list of records.
+const PLACE: &str = "record";
 
 /// List records
 ///
-/// A list's live records, the last changed first. Pages reach the first 10,000 records: beyond them there is no `next`,
-/// though `total` counts all.
+/// A list's live records, the last changed first. `next` leads through all of them: it carries an opaque `after`, which
+/// neither repeats nor leaves out records while others are deleted, and costs the same for every page. Numbered pages
+/// are there beside it and reach the first 10,000 records, though `total` counts all; `last` is the last of those. On a
+/// page that was asked for by `after`, `page` is 1 and there is no `prev`.
 #[utoipa::path(
     tag = "record lists",
     operation_id = "list_records",
@@ -53,28 +54,20 @@ pub async fn list_records(
 ) -> Answer {
     let list = record_list_id(&path)?;
     let params: PageParams = authorized.params()?;
-    let (number, per_page) = params.read()?;
-    let page = Page { skip: (number - 1) * per_page, limit: per_page };
-    let (records, total) = services.record_lists.records(&authorized.caller, list, page).await?;
+    let asked = params.read(PLACE)?;
+    let listed = services.record_lists.records(&authorized.caller, list, &asked.page).await?;
     let links = Links(&settings.public_url);
-    let total_pages = pages(total, per_page);
-    let link = |page: i64| links.records_page(list, page, per_page);
-    // Pages are numbered to a depth; no link leads beyond it.
-    let last = total_pages.clamp(1, MAX_DEPTH / per_page);
+    let place = |record: &Record| LastChange { at: record.updated_at, id: record.id };
+    let next = listed.items.last().filter(|_| listed.has_more).map(place);
+    let (total, count) = (listed.total, listed.items.len());
     let body = RecordPage {
         total,
-        count: records.len(),
-        page: number,
-        per_page,
-        total_pages,
-        links: PageLinks {
-            this: link(number),
-            first: link(1),
-            last: link(last),
-            next: (number < last).then(|| link(number + 1)),
-            prev: (number > 1).then(|| link(number - 1)),
-        },
-        embedded: Embedded { records: records.into_iter().map(|record| RecordBody::of(record, &links)).collect() },
+        count,
+        page: asked.number,
+        per_page: asked.page.limit,
+        total_pages: pages(total, asked.page.limit),
+        links: asked.links(&links.records(list).href, PLACE, total, next),
+        embedded: Embedded { records: listed.items.into_iter().map(|record| RecordBody::of(record, &links)).collect() },
     };
     Ok(hal(&request, HttpResponse::Ok(), &body))
 }
@@ -103,50 +96,9 @@ pub async fn get_record(
     let list = record_list_id(&path.0)?;
     let id = ids::parse_uuid(&path.1).ok_or(Error::NotFound(Thing::Record))?;
     let record = services.record_lists.find_record(&authorized.caller, list, id).await?;
-    Ok(hal(&request, HttpResponse::Ok(), &RecordBody::of(record, &Links(&settings.public_url))))
-}
-
-/// Which page of records.
-#[derive(Debug, Deserialize, utoipa::IntoParams)]
-#[into_params(parameter_in = Query)]
-struct PageParams {
-    /// The page's number, from 1.
-    #[param(minimum = 1, default = 1)]
-    page: Option<i64>,
-    /// How many records a page has, 1 to 500.
-    #[param(minimum = 1, maximum = 500, default = 50)]
-    per_page: Option<i64>,
-    /// The order: `updated_at:desc` is the only one.
-    #[param(inline, default = "updated_at:desc")]
-    #[expect(dead_code, reason = "there is one order; another is refused when it is read")]
-    order_by: Option<Order>,
-    /// Not answered yet, and refused rather than passed over.
-    #[param(ignore)]
-    after: Option<String>,
-}
-
-/// The order of records.
-#[derive(Clone, Copy, Debug, Deserialize, utoipa::ToSchema)]
-enum Order {
-    /// The last changed first.
-    #[serde(rename = "updated_at:desc")]
-    UpdatedAtDescending,
-}
-
-impl PageParams {
-    fn read(&self) -> Result<(i64, i64), Error> {
-        if self.after.is_some() {
-            return Err(Error::invalid("after", "is not supported; use page"));
-        }
-        let (page, per_page) = (self.page.unwrap_or(1), self.per_page.unwrap_or(50));
-        if !(1..=MAX_PER_PAGE).contains(&per_page) {
-            return Err(Error::invalid("per_page", format!("must be 1 to {MAX_PER_PAGE}")));
-        }
-        if page < 1 || page.saturating_mul(per_page) > MAX_DEPTH {
-            return Err(Error::invalid("page", format!("must be 1 or more and reach no further than row {MAX_DEPTH}")));
-        }
-        Ok((page, per_page))
-    }
+    let mut response = HttpResponse::Ok();
+    response.insert_header(etag(record.version));
+    Ok(hal(&request, response, &RecordBody::of(record, &Links(&settings.public_url))))
 }
 
 /// Records inside an answer.
@@ -175,24 +127,6 @@ struct RecordPage {
     /// The records.
     #[serde(rename = "_embedded")]
     embedded: Embedded<RecordBody>,
-}
-
-/// Where the pages are.
-#[derive(Serialize, utoipa::ToSchema)]
-struct PageLinks {
-    /// This page.
-    #[serde(rename = "self")]
-    this: Link,
-    /// The first page.
-    first: Link,
-    /// The last page.
-    last: Link,
-    /// The next page; absent on the last.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    next: Option<Link>,
-    /// The page before; absent on the first.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    prev: Option<Link>,
 }
 
 /// A record.

@@ -66,9 +66,9 @@ impl Deletions {
         caller: &Caller,
         stream: &StreamId,
         id: &ContactId,
-        mode: Mode,
+        options: Options,
     ) -> Result<(Deletion, Contact), Error> {
-        let request = single(Target::Contacts(stream.clone()), id.clone().into(), mode);
+        let request = single(Target::Contacts(stream.clone()), id.clone().into(), options);
         let image =
             async |conn: &mut Connection| Ok(repositories::contacts::find(conn, &caller.account_id, stream, id).await?);
         let (deletion, contact) = self.delete_one(caller, &request, Thing::Contact, image, |_| None).await?;
@@ -87,9 +87,9 @@ impl Deletions {
         caller: &Caller,
         stream: &StreamId,
         id: &ContactListId,
-        mode: Mode,
+        options: Options,
     ) -> Result<(Deletion, ContactList), Error> {
-        let request = single(Target::ContactLists(stream.clone()), id.clone().into(), mode);
+        let request = single(Target::ContactLists(stream.clone()), id.clone().into(), options);
         let image = async |conn: &mut Connection| {
             Ok(repositories::contact_lists::find(conn, &caller.account_id, stream, id, Visibility::WithTrash).await?)
         };
@@ -106,9 +106,9 @@ impl Deletions {
         caller: &Caller,
         stream: &StreamId,
         id: &CampaignId,
-        mode: Mode,
+        options: Options,
     ) -> Result<(Deletion, Campaign), Error> {
-        let request = single(Target::Campaigns(stream.clone()), id.clone().into(), mode);
+        let request = single(Target::Campaigns(stream.clone()), id.clone().into(), options);
         let image = async |conn: &mut Connection| {
             Ok(repositories::campaigns::find(conn, &caller.account_id, stream, id, Visibility::WithTrash).await?)
         };
@@ -120,8 +120,8 @@ impl Deletions {
     /// # Errors
     ///
     /// What [`Deletions::delete_many`] says of an item, as an error.
-    pub async fn delete_record_list(&self, caller: &Caller, id: Uuid, mode: Mode) -> Result<Deletion, Error> {
-        let request = single(Target::RecordLists, id.into(), mode);
+    pub async fn delete_record_list(&self, caller: &Caller, id: Uuid, options: Options) -> Result<Deletion, Error> {
+        let request = single(Target::RecordLists, id.into(), options);
         let deletion = self.delete_many(caller, &request).await?;
         of_one(deletion).map_err(|failure| Error::refused(Thing::RecordList, &id.to_string(), None, failure))
     }
@@ -176,8 +176,8 @@ impl Deletions {
     }
 }
 
-fn single(target: Target, id: RowId, mode: Mode) -> Request {
-    Request { target, items: vec![Some(Key::Id(id))], options: Options { mode, ..Options::default() } }
+fn single(target: Target, id: RowId, options: Options) -> Request {
+    Request { target, items: vec![Some(Key::Id(id))], options }
 }
 
 /// A deletion of one thing, unless that failed.
@@ -232,7 +232,7 @@ async fn carry_out(
     locked: &Locked,
     stamp: Stamp,
 ) -> Result<Deletion, Error> {
-    let plan = deletion::decide(&request.items, &locked.matches, &locked.found, request.options);
+    let plan = deletion::decide(&request.items, &locked.matches, &locked.found, &request.options);
     match request.options.mode {
         Mode::Soft => trash(conn, caller, &request.target, &plan, &stamp).await?,
         Mode::Hard => remove(conn, caller, &request.target, &plan, &stamp).await?,

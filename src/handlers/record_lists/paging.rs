@@ -1,0 +1,136 @@
+//! Pages of the record lists family: numbered, and linked by places.
+
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+
+use super::Link;
+use crate::domain::ids;
+use crate::domain::page::{LastChange, Page, Start};
+use crate::error::Error;
+use crate::handlers::pages;
+use crate::handlers::paging::{self, MAX_DEPTH};
+
+/// The largest page.
+const MAX_PER_PAGE: i64 = 500;
+
+/// Which page.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct PageParams {
+    /// The page's number, from 1. Not together with `after`.
+    #[param(minimum = 1, default = 1)]
+    page: Option<i64>,
+    /// How many a page has, 1 to 500.
+    #[param(minimum = 1, maximum = 500, default = 50)]
+    per_page: Option<i64>,
+    /// The order: `updated_at:desc` is the only one.
+    #[param(inline, default = "updated_at:desc")]
+    #[expect(dead_code, reason = "there is one order; another is refused when it is read")]
+    order_by: Option<Order>,
+    /// What comes after a place: `next` carries it.
+    after: Option<String>,
+}
+
+/// The order of a list.
+#[derive(Clone, Copy, Debug, Deserialize, utoipa::ToSchema)]
+enum Order {
+    /// The last changed first.
+    #[serde(rename = "updated_at:desc")]
+    UpdatedAtDescending,
+}
+
+/// The page that is asked for.
+#[derive(Debug)]
+pub(super) struct Asked {
+    /// Its number; 1 when it begins after a place.
+    pub(super) number: i64,
+    /// Which part of the list it is.
+    pub(super) page: Page<LastChange>,
+    after: Option<String>,
+}
+
+impl PageParams {
+    /// The page; `kind` says which list it is of.
+    pub(super) fn read(self, kind: &str) -> Result<Asked, Error> {
+        let limit = self.per_page.unwrap_or(50);
+        if !(1..=MAX_PER_PAGE).contains(&limit) {
+            return Err(Error::invalid("per_page", format!("must be 1 to {MAX_PER_PAGE}")));
+        }
+        let number = self.page.unwrap_or(1);
+        if number < 1 || number.saturating_mul(limit) > MAX_DEPTH {
+            let message = format!("must be 1 or more and reach no further than row {MAX_DEPTH}; after reaches all");
+            return Err(Error::invalid("page", message));
+        }
+        let start = match &self.after {
+            Some(_) if self.page.is_some() => {
+                return Err(Error::invalid("after", "cannot be given together with page"));
+            }
+            Some(after) => Start::After(paging::read_cursor(kind, after, parse)?),
+            None => Start::Row((number - 1) * limit),
+        };
+        Ok(Asked { number, page: Page { start, limit }, after: self.after })
+    }
+}
+
+impl Asked {
+    /// Where this page of the list at `href` and the others are. `next` is the
+    /// place of the last thing on it, unless it is the last page.
+    pub(super) fn links(&self, href: &str, kind: &str, total: i64, next: Option<LastChange>) -> PageLinks {
+        let limit = self.page.limit;
+        let numbered = |page: i64| Link { href: format!("{href}?page={page}&per_page={limit}") };
+        let placed = |after: &str| Link { href: format!("{href}?after={after}&per_page={limit}") };
+        PageLinks {
+            this: self.after.as_deref().map_or_else(|| numbered(self.number), placed),
+            first: numbered(1),
+            // Pages are numbered to a depth; no numbered link leads beyond it.
+            last: numbered(pages(total, limit).clamp(1, MAX_DEPTH / limit)),
+            next: next.map(|place| placed(&paging::cursor(kind, &format(place)))),
+            prev: (self.number > 1).then(|| numbered(self.number - 1)),
+        }
+    }
+}
+
+/// Where the pages are.
+#[derive(Serialize, utoipa::ToSchema)]
+pub(super) struct PageLinks {
+    /// This page.
+    #[serde(rename = "self")]
+    this: Link,
+    /// The first page.
+    first: Link,
+    /// The last page that has a number.
+    last: Link,
+    /// The next page; absent on the last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<Link>,
+    /// The page before, where this one has a number; absent on the first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    prev: Option<Link>,
+}
+
+fn format(place: LastChange) -> String {
+    format!("{} {}", place.at.unix_timestamp_nanos(), place.id)
+}
+
+fn parse(text: &str) -> Option<LastChange> {
+    let (at, id) = text.split_once(' ')?;
+    let at = OffsetDateTime::from_unix_timestamp_nanos(at.parse().ok()?).ok()?;
+    Some(LastChange { at, id: ids::parse_uuid(id)? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_read_as_it_is_written() {
+        let place =
+            LastChange { at: OffsetDateTime::UNIX_EPOCH + time::Duration::microseconds(7), id: uuid::Uuid::max() };
+        assert_eq!(parse(&format(place)), Some(place));
+        for text in
+            ["", "7", "7 x", "x ffffffff-ffff-ffff-ffff-ffffffffffff", "-1e9 ffffffff-ffff-ffff-ffff-ffffffffffff"]
+        {
+            assert_eq!(parse(text), None, "{text:?}");
+        }
+    }
+}
