@@ -239,6 +239,14 @@ impl Error {
         }
     }
 
+    /// The row that stands in the way, when that is why.
+    pub fn conflicting_id(&self) -> Option<&str> {
+        match self {
+            Error::Taken { id, .. } => id.as_deref(),
+            _ => None,
+        }
+    }
+
     /// The campaigns that stand in the way, when that is why.
     pub fn blockers(&self) -> Option<&Attachments> {
         match self {

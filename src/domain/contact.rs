@@ -4,7 +4,7 @@ use serde_json::Value;
 use time::OffsetDateTime;
 
 use super::ids::{ContactId, StreamId};
-use super::phone::PhoneKey;
+use super::phone::{self, PhoneKey};
 
 /// A contact as it is stored, live or in the trash.
 #[derive(Clone, Debug)]
@@ -94,16 +94,50 @@ pub struct NewContact {
     pub twitter_details: Value,
 }
 
-/// What became of one contact of a create call.
-#[derive(Clone, Debug)]
-pub enum Created {
-    /// It was created.
-    Contact(Box<Contact>),
-    /// Its number belongs to a live contact, or to an earlier one of the same call.
-    NumberTaken {
-        /// The contact that has the number. None where it vanished in the meantime.
-        by: Option<ContactId>,
-    },
+/// What an update changes; what it does not name stays.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ContactChange {
+    /// First name.
+    pub first_name: Option<String>,
+    /// Last name.
+    pub last_name: Option<String>,
+    /// How the person is addressed.
+    pub salutation: Option<String>,
+    /// The dialing prefix.
+    pub extension: Option<String>,
+    /// The number, and the country code that it comes with where that changes too.
+    pub number: Option<(String, Option<String>)>,
+    /// Postal addresses.
+    pub address: Option<Value>,
+    /// Twitter profiles.
+    pub twitter_details: Option<Value>,
+}
+
+impl ContactChange {
+    /// The contact as the change leaves it, and its number as it is compared.
+    /// None when the number is none with that country code.
+    pub fn apply(self, contact: Contact) -> Option<(Contact, PhoneKey)> {
+        let (number, country_code) = match self.number {
+            Some((number, code)) => (number, code.unwrap_or(contact.cell_phone.country_code)),
+            None => (contact.cell_phone.phone_number, contact.cell_phone.country_code),
+        };
+        let phone_key = PhoneKey::parse_national(&country_code, &number)?;
+        let cell_phone = CellPhone {
+            extension: self.extension.unwrap_or(contact.cell_phone.extension),
+            phone_number: phone::with_country_code(&country_code, &number)?,
+            country_code,
+        };
+        let changed = Contact {
+            first_name: self.first_name.unwrap_or(contact.first_name),
+            last_name: self.last_name.unwrap_or(contact.last_name),
+            salutation: self.salutation.unwrap_or(contact.salutation),
+            address: self.address.unwrap_or(contact.address),
+            twitter_details: self.twitter_details.unwrap_or(contact.twitter_details),
+            cell_phone,
+            ..contact
+        };
+        Some((changed, phone_key))
+    }
 }
 
 /// Which contacts a list call asks for.

@@ -592,6 +592,30 @@ async fn what_cannot_be_created_leaves_nothing_behind() {
                 case("101 records", 400, Field("records[100]"), json!({"records": vec![json!({}); 101]}))
                     .code("0530936"),
             ]),
+            "update_contact" => cases.extend([
+                case("an array of fields", 400, Field("body"), json!(["a", "b"])),
+                case("nothing", 400, Field("body"), json!({})),
+                case("a number for a name", 400, Field("firstName"), json!({"firstName": 7})),
+                case("an empty name", 400, Field("lastName"), json!({"firstName": "a", "lastName": " "})),
+                case("a NUL", 400, Field("salutation"), json!({"salutation": "\0"})),
+                case("an array for a phone", 400, Field("cellPhone"), json!({"cellPhone": ["+", "1", "+91"]})),
+                case("a code alone", 400, Field("cellPhone.phoneNumber"), json!({"cellPhone": {"countryCode": "+91"}})),
+                case("a deletion", 400, Field("status"), json!({"status": "INACTIVE"})),
+            ]),
+            "bulk_update_contacts" => cases.extend([
+                case("an object", 400, Field("body"), json!({})),
+                case("nobody", 400, Field("body"), json!([])),
+                case("a number", 400, Field("[0]"), json!([7])),
+                case("an array of fields", 400, Field("[0]"), json!([["a"]])),
+                case(
+                    "no id",
+                    400,
+                    Field("[1].id"),
+                    json!([{"id": things.contact, "firstName": "a"}, {"firstName": "a"}]),
+                ),
+                case("a number for an id", 400, Field("[0].id"), json!([{"id": 7}])),
+                case("1,001 contacts", 413, Field("body"), json!(vec![json!({"id": things.contact}); 1001])),
+            ]),
             other => panic!("{other} creates and has no cases here"),
         }
     }

@@ -5,6 +5,7 @@ mod support;
 mod bad_input;
 mod campaigns;
 mod concurrency;
+mod contact_updates;
 mod contacts;
 mod cors;
 mod erasure;

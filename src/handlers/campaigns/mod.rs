@@ -37,7 +37,7 @@ impl Family for CampaignsFamily {
                 "campaignInUseCount": attachments.count,
             });
         }
-        if let Error::Taken { id: Some(id), .. } = error {
+        if let Some(id) = error.conflicting_id() {
             envelope["data"] = json!({ "conflictingId": id });
         }
         envelope

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{Answer, ContactBody, ContactsAccess, ContactsBodyErrors, ContactsErrors, example_contact, within_limits};
-use crate::domain::contact::{CellPhone, Created, NewContact};
+use crate::domain::contact::{CellPhone, Contact, NewContact};
 use crate::domain::identity::Caller;
 use crate::domain::phone::{self, PhoneKey};
 use crate::error::Error;
@@ -34,7 +34,7 @@ use crate::services::Services;
     responses(
         (status = 200, description = "One result for each contact, in the order given: the contact, or why it was not created.",
          body = Vec<CreatedBody>, example = json!([example_contact("ACTIVE"), {
-            "errors": [{"msg": "cellPhone.phoneNumber: another contact has this number", "code": 409, "reason": "PHONE_NUMBER_TAKEN"}],
+            "errors": [{"msg": "cellPhone.phoneNumber: Contact 69609027c1746a6142900000 has this number already", "code": 409, "reason": "PHONE_NUMBER_TAKEN"}],
             "conflictingId": "69609027c1746a6142900000"
         }])),
         ContactsErrors, ContactsBodyErrors,
@@ -50,93 +50,108 @@ pub async fn create_contacts(
         return Err(Error::invalid("body", "an array of contacts is required").into());
     };
     within_limits("body", items.len())?;
-    let parsed: Vec<Result<NewContact, Error>> = items.into_iter().map(new_contact).collect();
-    let new: Vec<NewContact> = parsed.iter().filter_map(|item| item.as_ref().ok().cloned()).collect();
-    let mut created = services.contacts.create(&authorized.caller, authorized.stream(), &new).await?.into_iter();
-    let answer: Vec<CreatedBody> = parsed
-        .into_iter()
-        .map(|item| match item {
-            Ok(_) => created.next().map_or_else(
-                || CreatedBody::failed(&Error::Internal("a contact has no result")),
-                |created| CreatedBody::of(created, &authorized.caller),
-            ),
-            Err(error) => CreatedBody::failed(&error),
-        })
-        .collect();
-    Ok(HttpResponse::Ok().json(answer))
+    let read: Vec<Result<NewContact, Error>> = items.into_iter().map(new_contact).collect();
+    let good: Vec<NewContact> = read.iter().flatten().cloned().collect();
+    let mut created = services.contacts.create(&authorized.caller, authorized.stream(), &good).await?.into_iter();
+    let results = read.into_iter().map(|read| match read {
+        Ok(_) => created.next().unwrap_or(Err(Error::Internal("a contact has no result"))),
+        Err(error) => Err(error),
+    });
+    Ok(HttpResponse::Ok().json(results.map(|result| CreatedBody::of(result, &authorized.caller)).collect::<Vec<_>>()))
 }
 
 /// A contact that is to be created.
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", expecting = "an object")]
-struct NewContactBody {
+pub(super) struct NewContactBody {
     /// First name, at most 255 characters.
-    first_name: String,
+    pub(super) first_name: String,
     /// Last name, at most 255 characters.
-    last_name: String,
+    pub(super) last_name: String,
     /// How the person is addressed.
     #[serde(default, deserialize_with = "body::null_is_absent")]
     #[schema(required = false)]
-    salutation: String,
+    pub(super) salutation: String,
     /// The number.
-    cell_phone: NewCellPhoneBody,
+    pub(super) cell_phone: NewCellPhoneBody,
     /// Postal addresses, kept as given.
     #[serde(default, deserialize_with = "body::null_is_absent")]
     #[schema(required = false)]
-    address: Vec<Value>,
+    pub(super) address: Vec<Value>,
     /// Twitter profiles, kept as given.
     #[serde(default, deserialize_with = "body::null_is_absent")]
     #[schema(required = false)]
-    twitter_details: Vec<Value>,
+    pub(super) twitter_details: Vec<Value>,
 }
 
 /// The number of a contact that is to be created.
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", expecting = "an object")]
-struct NewCellPhoneBody {
+pub(super) struct NewCellPhoneBody {
     /// The dialing prefix, kept as given.
     #[schema(default = "+")]
-    extension: Option<String>,
+    pub(super) extension: Option<String>,
     /// The number, with or without its country code; spaces, `-`, `(` and `)` do not count.
-    phone_number: String,
+    pub(super) phone_number: String,
     /// The country calling code, such as `+91`.
-    country_code: String,
+    pub(super) country_code: String,
 }
 
 fn new_contact(item: Value) -> Result<NewContact, Error> {
     body::not_an_array("cellPhone", item.get("cellPhone").unwrap_or_default())?;
-    let new: NewContactBody = body::typed(item, "")?;
-    body::required_text("firstName", &new.first_name, 255)?;
-    body::required_text("lastName", &new.last_name, 255)?;
-    body::text("salutation", &new.salutation, 255)?;
-    let extension = new.cell_phone.extension.unwrap_or_else(|| "+".to_owned());
-    body::text("cellPhone.extension", &extension, 20)?;
-    body::required_text("cellPhone.countryCode", &new.cell_phone.country_code, 10)?;
-    let address = Value::Array(new.address);
-    body::storable("address", &address)?;
-    let twitter_details = Value::Array(new.twitter_details);
-    body::storable("twitterDetails", &twitter_details)?;
-    let (code, number) = (&new.cell_phone.country_code, &new.cell_phone.phone_number);
-    let (Some(phone_number), Some(phone_key)) =
-        (phone::with_country_code(code, number), PhoneKey::parse_national(code, number))
-    else {
-        return Err(Error::invalid("cellPhone.phoneNumber", "not a phone number with that country code"));
-    };
-    Ok(NewContact {
-        first_name: new.first_name,
-        last_name: new.last_name,
-        salutation: new.salutation,
-        cell_phone: CellPhone { extension, phone_number, country_code: new.cell_phone.country_code },
-        phone_key,
-        address,
-        twitter_details,
-    })
+    body::typed::<NewContactBody>(item, "")?.check()
+}
+
+impl NewContactBody {
+    /// The contact, when all its parts are as they must be.
+    pub(super) fn check(self) -> Result<NewContact, Error> {
+        check_name("firstName", &self.first_name)?;
+        check_name("lastName", &self.last_name)?;
+        check_salutation(&self.salutation)?;
+        let extension = self.cell_phone.extension.unwrap_or_else(|| "+".to_owned());
+        check_extension(&extension)?;
+        check_country_code(&self.cell_phone.country_code)?;
+        let (address, twitter_details) = (Value::Array(self.address), Value::Array(self.twitter_details));
+        body::storable("address", &address)?;
+        body::storable("twitterDetails", &twitter_details)?;
+        let (code, number) = (&self.cell_phone.country_code, &self.cell_phone.phone_number);
+        let (Some(phone_number), Some(phone_key)) =
+            (phone::with_country_code(code, number), PhoneKey::parse_national(code, number))
+        else {
+            return Err(Error::invalid("cellPhone.phoneNumber", "not a phone number with that country code"));
+        };
+        Ok(NewContact {
+            first_name: self.first_name,
+            last_name: self.last_name,
+            salutation: self.salutation,
+            cell_phone: CellPhone { extension, phone_number, country_code: self.cell_phone.country_code },
+            phone_key,
+            address,
+            twitter_details,
+        })
+    }
+}
+
+pub(super) fn check_name(field: &str, name: &str) -> Result<(), Error> {
+    body::required_text(field, name, 255)
+}
+
+pub(super) fn check_salutation(salutation: &str) -> Result<(), Error> {
+    body::text("salutation", salutation, 255)
+}
+
+pub(super) fn check_extension(extension: &str) -> Result<(), Error> {
+    body::text("cellPhone.extension", extension, 20)
+}
+
+pub(super) fn check_country_code(code: &str) -> Result<(), Error> {
+    body::required_text("cellPhone.countryCode", code, 10)
 }
 
 /// One result of a create call.
 #[derive(Serialize, utoipa::ToSchema)]
 #[serde(untagged)]
-enum CreatedBody {
+pub(super) enum CreatedBody {
     /// The contact.
     Contact(Box<ContactBody>),
     /// Why it was not created.
@@ -144,29 +159,21 @@ enum CreatedBody {
 }
 
 impl CreatedBody {
-    fn of(created: Created, caller: &Caller) -> Self {
+    pub(super) fn of(created: Result<Contact, Error>, caller: &Caller) -> Self {
         match created {
-            Created::Contact(contact) => CreatedBody::Contact(Box::new(ContactBody::of(*contact, caller))),
-            Created::NumberTaken { by } => CreatedBody::Failed(NotCreatedBody {
-                errors: vec![ErrorItem {
-                    msg: "cellPhone.phoneNumber: another contact has this number".to_owned(),
-                    code: 409,
-                    reason: "PHONE_NUMBER_TAKEN",
-                }],
-                conflicting_id: by.map(|id| id.to_string()),
+            Ok(contact) => CreatedBody::Contact(Box::new(ContactBody::of(contact, caller))),
+            Err(error) => CreatedBody::Failed(NotCreatedBody {
+                conflicting_id: error.conflicting_id().map(str::to_owned),
+                errors: ErrorItem::of(&error),
             }),
         }
-    }
-
-    fn failed(error: &Error) -> Self {
-        CreatedBody::Failed(NotCreatedBody { errors: ErrorItem::of(error), conflicting_id: None })
     }
 }
 
 /// Why a contact was not created.
 #[derive(Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct NotCreatedBody {
+pub(super) struct NotCreatedBody {
     /// What is wrong.
     errors: Vec<ErrorItem>,
     /// The live contact that has the number.

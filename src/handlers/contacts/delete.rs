@@ -4,11 +4,13 @@ use actix_web::{HttpResponse, delete, post, web};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::report::{BulkReport, FailedRecord};
+use super::update::ContactChanged;
 use super::{
     Answer, ContactBody, ContactNotFound, ContactsAccess, ContactsBodyErrors, ContactsError, ContactsErrors,
     contact_id, example_contact, within_limits,
 };
-use crate::domain::deletion::{Deletion, Key, Outcome, Request, Target};
+use crate::domain::deletion::{Key, Outcome, Request, Target};
 use crate::domain::ids::ContactId;
 use crate::handlers::auth::Authorized;
 use crate::handlers::body::Body;
@@ -29,11 +31,12 @@ use crate::services::Services;
         ("streamId" = String, Path, description = "The stream that the contact belongs to."),
         ("id" = String, Path, description = "The contact.", example = "69609027c1746a6142900000"),
         ("accountId" = String, Header, description = "The account that the token belongs to."),
+        ("If-Match" = Option<String>, Header, description = "The ETag that the contact must have.", example = "\"1\""),
         SingleDeletionParams,
     ),
     responses(
         (status = 200, description = "The contact as the deletion leaves it.", body = ContactBody, headers(("Deletion-Id" = String, description = "The deletion's id, under which the ledger has it. Absent when nothing was deleted.")), example = json!(example_contact("INACTIVE"))),
-        ContactsErrors, ContactsBodyErrors, ContactNotFound, ContactOnHold,
+        ContactsErrors, ContactsBodyErrors, ContactNotFound, ContactOnHold, ContactChanged,
     ),
 )]
 #[delete("/contacts/{id}")]
@@ -58,7 +61,8 @@ pub async fn delete_contact(
 /// Deletes 1 to 1,000 contacts in one transaction and answers one outcome for each id, in the order sent:
 /// `successful + failed` is always `totalRequested`. What can be deleted is deleted, unless `atomic=true`: then one
 /// failure leaves everything as it was, and the others say `ROLLED_BACK`. The answer is 200 also when some or all
-/// failed. `{"id":[…]}` is accepted for `{"ids":[…]}`. Some clients and proxies drop the body of a DELETE: the same
+/// failed. A failed id says NOT_FOUND, ALREADY_DELETED, INVALID_IDENTIFIER, DUPLICATE_IN_REQUEST, ON_HOLD, ROLLED_BACK or
+/// BUSY. `{"id":[…]}` is accepted for `{"ids":[…]}`. Some clients and proxies drop the body of a DELETE: the same
 /// operation is there as a POST.
 #[utoipa::path(
     tag = "contacts",
@@ -70,7 +74,7 @@ pub async fn delete_contact(
     ),
     request_body(content = BulkDeletionBody, example = json!({"ids": ["6960cbe9b155d194e2f00000", "6960cc07b155d194e2f00000"]})),
     responses(
-        (status = 200, description = "One outcome for each id.", body = BulkReport, headers(("Deletion-Id" = String, description = "The deletion's id, under which the ledger has it. Absent when nothing was deleted.")), example = json!(example_report())),
+        (status = 200, description = "One outcome for each id.", body = BulkReport<DeletedRecord>, headers(("Deletion-Id" = String, description = "The deletion's id, under which the ledger has it. Absent when nothing was deleted.")), example = json!(example_report())),
         ContactsErrors, ContactsBodyErrors,
     ),
 )]
@@ -96,7 +100,7 @@ pub async fn bulk_delete_contacts(
     ),
     request_body(content = BulkDeletionBody, example = json!({"ids": ["6960cbe9b155d194e2f00000", "6960cc07b155d194e2f00000"]})),
     responses(
-        (status = 200, description = "One outcome for each id.", body = BulkReport, headers(("Deletion-Id" = String, description = "The deletion's id, under which the ledger has it. Absent when nothing was deleted.")), example = json!(example_report())),
+        (status = 200, description = "One outcome for each id.", body = BulkReport<DeletedRecord>, headers(("Deletion-Id" = String, description = "The deletion's id, under which the ledger has it. Absent when nothing was deleted.")), example = json!(example_report())),
         ContactsErrors, ContactsBodyErrors,
     ),
 )]
@@ -120,7 +124,11 @@ async fn bulk_delete(authorized: Authorized<ContactsAccess>, body: Body, service
         options: options(params.mode, params.atomic, OnMultipleParam::All),
     };
     let deletion = services.deletions.delete_many(&authorized.caller, &request).await?;
-    Ok(with_deletion_id(&mut HttpResponse::Ok(), &deletion).json(BulkReport::of(ids, &deletion)))
+    let outcomes = ids.into_iter().zip(&deletion.outcomes).map(|(id, outcome)| match outcome {
+        Outcome::Deleted(_) => Ok(DeletedRecord { id }),
+        Outcome::Failed(failure) => Err(FailedRecord::of_failure(id, failure)),
+    });
+    Ok(with_deletion_id(&mut HttpResponse::Ok(), &deletion).json(BulkReport::of(outcomes)))
 }
 
 /// What a single deletion takes in its query.
@@ -174,64 +182,11 @@ struct BulkDeletionBody {
     ids: Vec<String>,
 }
 
-/// What became of each id.
-#[derive(Debug, Serialize, utoipa::ToSchema)]
-#[serde(rename_all = "camelCase")]
-struct BulkReport {
-    /// How many ids were sent.
-    total_requested: usize,
-    /// How many contacts were deleted.
-    successful: usize,
-    /// How many ids failed.
-    failed: usize,
-    /// The contacts that were deleted, in the order sent.
-    successful_records: Vec<SuccessfulRecord>,
-    /// The ids that failed, in the order sent, each with why.
-    failed_records: Vec<FailedRecord>,
-}
-
-impl BulkReport {
-    fn of(ids: Vec<String>, deletion: &Deletion) -> Self {
-        let mut report = Self {
-            total_requested: ids.len(),
-            successful: deletion.successful(),
-            failed: ids.len() - deletion.successful(),
-            successful_records: Vec::new(),
-            failed_records: Vec::new(),
-        };
-        for (id, outcome) in ids.into_iter().zip(&deletion.outcomes) {
-            match outcome {
-                Outcome::Deleted(_) => report.successful_records.push(SuccessfulRecord { id }),
-                Outcome::Failed(failure) => report.failed_records.push(FailedRecord {
-                    id,
-                    reason: failure.reason.code(),
-                    message: failure.reason.message(),
-                    retryable: failure.reason.is_retryable(),
-                }),
-            }
-        }
-        report
-    }
-}
-
 /// A contact that was deleted.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
-struct SuccessfulRecord {
+struct DeletedRecord {
     /// Its id.
     id: String,
-}
-
-/// An id that failed.
-#[derive(Debug, Serialize, utoipa::ToSchema)]
-struct FailedRecord {
-    /// The id as it was sent.
-    id: String,
-    /// Why, in a word: NOT_FOUND, ALREADY_DELETED, INVALID_IDENTIFIER, DUPLICATE_IN_REQUEST, ON_HOLD, ROLLED_BACK or BUSY.
-    reason: &'static str,
-    /// Why, for people.
-    message: &'static str,
-    /// Whether sending the same again can succeed.
-    retryable: bool,
 }
 
 #[derive(utoipa::IntoResponses)]

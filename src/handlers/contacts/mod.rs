@@ -16,6 +16,8 @@ use crate::error::{Error, Thing};
 pub mod create;
 pub mod delete;
 pub mod read;
+mod report;
+pub mod update;
 
 /// The most contacts that one request creates or deletes.
 pub const MAX_ITEMS: usize = 1000;
@@ -28,7 +30,7 @@ impl Family for ContactsFamily {
 
     fn envelope(error: &Error) -> Value {
         let mut envelope = json!({ "errors": ErrorItem::of(error) });
-        if let Error::Taken { id: Some(id), .. } = error {
+        if let Some(id) = error.conflicting_id() {
             envelope["conflictingId"] = json!(id);
         }
         envelope
@@ -53,7 +55,9 @@ pub fn configure(config: &mut ServiceConfig) {
         .service(read::list_contacts)
         .service(delete::bulk_delete_contacts)
         .service(delete::post_bulk_delete_contacts)
+        .service(update::bulk_update_contacts)
         .service(read::get_contact)
+        .service(update::update_contact)
         .service(delete::delete_contact);
 }
 
@@ -172,6 +176,9 @@ fn within_limits(field: &'static str, count: usize) -> Result<(), Error> {
 /// The family's error envelope.
 #[derive(Serialize, utoipa::ToSchema)]
 pub(super) struct ContactsError {
+    /// The live contact that has the number, where that is why.
+    #[serde(rename = "conflictingId", skip_serializing_if = "Option::is_none")]
+    conflicting_id: Option<String>,
     /// What is wrong.
     errors: Vec<ErrorItem>,
 }

@@ -63,7 +63,8 @@ pub async fn list_contacts(authorized: Authorized<ContactsAccess>, services: web
         ("accountId" = String, Header, description = "The account that the token belongs to."),
     ),
     responses(
-        (status = 200, description = "The contact.", body = ContactBody, example = json!(example_contact("ACTIVE"))),
+        (status = 200, description = "The contact.", body = ContactBody,
+         headers(("ETag" = String, description = "The contact's version.")), example = json!(example_contact("ACTIVE"))),
         ContactsErrors, ContactNotFound,
     ),
 )]

@@ -134,6 +134,13 @@ impl Things {
             operation("create_contacts", Method::POST, account.contacts_path(), Some(new)),
             operation("list_contacts", Method::GET, account.contacts_path(), None),
             operation("get_contact", Method::GET, account.contact_path(contact), None),
+            operation("update_contact", Method::PUT, account.contact_path(contact), Some(json!({"firstName": "jane"}))),
+            operation(
+                "bulk_update_contacts",
+                Method::PUT,
+                format!("{}/bulk-update", account.contacts_path()),
+                Some(json!([{"id": contact, "firstName": "jane"}])),
+            ),
             operation("delete_contact", Method::DELETE, account.contact_path(contact), None),
             operation(
                 "bulk_delete_contacts",
@@ -276,6 +283,11 @@ impl Operation {
     /// Whether it deletes several things, which its body names.
     pub fn is_bulk_deletion(&self) -> bool {
         self.is_deletion() && self.body.is_some()
+    }
+
+    /// Whether it answers an outcome for each thing that its body names.
+    pub fn reports_each_item(&self) -> bool {
+        self.is_bulk_deletion() || self.id.starts_with("bulk_update")
     }
 
     /// Whether it names something that must be there.
