@@ -67,7 +67,20 @@ pub enum Error {
     },
     /// The body is not of a type that the operation takes.
     #[error("unsupported content type")]
-    UnsupportedMediaType,
+    UnsupportedMediaType {
+        /// What it takes.
+        takes: &'static str,
+    },
+    /// A file broke off in the middle of its import.
+    #[error("an import broke off: {cause}")]
+    ImportBrokeOff {
+        /// The import.
+        import: uuid::Uuid,
+        /// How many rows were read and written before, and stay.
+        rows: i64,
+        /// Why.
+        cause: Box<Error>,
+    },
     /// No operation at this path.
     #[error("no such path")]
     NoSuchPath,
@@ -119,6 +132,8 @@ pub enum Unique {
 pub enum Thing {
     /// A contact.
     Contact,
+    /// An import of contacts.
+    ContactImport,
     /// A contact list.
     ContactList,
     /// A campaign.
@@ -133,6 +148,7 @@ impl std::fmt::Display for Thing {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Thing::Contact => "Contact",
+            Thing::ContactImport => "Import",
             Thing::ContactList => "Contact list",
             Thing::Campaign => "Campaign",
             Thing::RecordList => "Record List",
@@ -176,7 +192,8 @@ impl Error {
             Error::Taken { what: Unique::PhoneNumber, .. } => "PHONE_NUMBER_TAKEN",
             Error::Taken { what: Unique::ExternalReference, .. } => "EXTERNAL_REFERENCE_TAKEN",
             Error::TooLarge { .. } => "TOO_LARGE",
-            Error::UnsupportedMediaType => "UNSUPPORTED_MEDIA_TYPE",
+            Error::UnsupportedMediaType { .. } => "UNSUPPORTED_MEDIA_TYPE",
+            Error::ImportBrokeOff { cause, .. } => cause.reason(),
             Error::NoSuchPath => "NO_SUCH_PATH",
             Error::MethodNotAllowed { .. } => "METHOD_NOT_ALLOWED",
             Error::Busy | Error::Overloaded => "BUSY",
@@ -224,7 +241,10 @@ impl Error {
                 }
             }
             Error::TooLarge { what, limit } => format!("{what}: at most {limit} allowed"),
-            Error::UnsupportedMediaType => "Content-Type: the body must be application/json in UTF-8".to_owned(),
+            Error::UnsupportedMediaType { takes } => format!("Content-Type: the body must be {takes}"),
+            Error::ImportBrokeOff { import, rows, cause } => {
+                format!("{}; the {rows} rows before that are imported, see import {import}", cause.message())
+            }
             Error::NoSuchPath => "There is nothing at this path".to_owned(),
             Error::MethodNotAllowed { allow } => format!("This path takes {}", allow.join(", ")),
             Error::Busy => "Another request is changing the same rows; try again".to_owned(),
@@ -270,6 +290,7 @@ impl Error {
                 tracing::error!(error = %other, "the database could not be used");
             }
             Error::Internal(what) => tracing::error!(what, "something that cannot be, was"),
+            Error::ImportBrokeOff { cause, .. } => cause.log(),
             _ => {}
         }
     }

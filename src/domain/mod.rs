@@ -2,6 +2,7 @@
 
 pub mod campaign;
 pub mod contact;
+pub mod contact_import;
 pub mod contact_list;
 pub mod deletion;
 pub mod identity;

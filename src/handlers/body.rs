@@ -51,7 +51,7 @@ impl Body {
             return Err(Error::invalid("body", "a JSON body is required"));
         }
         if !self.content_type.as_deref().is_some_and(is_json) {
-            return Err(Error::UnsupportedMediaType);
+            return Err(Error::UnsupportedMediaType { takes: "application/json in UTF-8" });
         }
         json::parse(&bytes).map_err(|message| Error::invalid("body", message))
     }

@@ -1,6 +1,7 @@
 //! Errors on the wire. What each error's status is stands in one table; how it
 //! is said differs by family.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -15,6 +16,7 @@ use super::contacts::ContactsFamily;
 use super::json_text;
 use super::openapi::Document;
 use super::record_lists::RecordListsFamily;
+use crate::domain::contact_import::RowProblem;
 use crate::domain::deletion::Reason;
 use crate::error::Error;
 
@@ -81,7 +83,8 @@ pub fn status(error: &Error) -> StatusCode {
         },
         Error::Taken { .. } => StatusCode::CONFLICT,
         Error::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-        Error::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        Error::UnsupportedMediaType { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        Error::ImportBrokeOff { cause, .. } => status(cause),
         Error::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
         Error::Busy | Error::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
         Error::OutcomeUnknown(_) | Error::Database(_) | Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
@@ -146,6 +149,9 @@ fn respond<F: Family>(error: &Error) -> HttpResponse {
     response.insert_header((CONTENT_TYPE, F::CONTENT_TYPE)).body(json_text(&F::envelope(error)))
 }
 
+/// Why a row of a file can be at odds with a contact that is there.
+const NUMBER_TAKEN: &str = "PHONE_NUMBER_TAKEN";
+
 /// One error of the agentassist families.
 #[derive(Serialize, utoipa::ToSchema)]
 pub struct ErrorItem {
@@ -154,17 +160,23 @@ pub struct ErrorItem {
     /// 4002 where the caller's identity or scope is at fault, else the status.
     pub code: u16,
     /// The same in one word, for programs.
-    pub reason: &'static str,
+    pub reason: Cow<'static, str>,
 }
 
 impl ErrorItem {
+    /// The item for a row of a file that has not become a contact.
+    pub fn of_row(problem: RowProblem) -> Self {
+        let code = if problem.reason == NUMBER_TAKEN { StatusCode::CONFLICT } else { StatusCode::BAD_REQUEST };
+        Self { msg: problem.message, code: code.as_u16(), reason: problem.reason.into() }
+    }
+
     /// The items for an error: one for each field that is wrong, else one in all.
     pub fn of(error: &Error) -> Vec<Self> {
         let code = match error {
             Error::InvalidToken | Error::InvalidCredentials | Error::MissingScope(_) => 4002,
             _ => status(error).as_u16(),
         };
-        let item = |msg: String| Self { msg, code, reason: error.reason() };
+        let item = |msg: String| Self { msg, code, reason: error.reason().into() };
         match error {
             Error::Invalid(fields) => {
                 fields.iter().map(|field| item(format!("{}: {}", field.field, field.message))).collect()

@@ -20,7 +20,7 @@ const EXEMPT_FUNCTIONS: [&str; 1] = ["sign_in"];
 const IDENTITY_TABLES: [&str; 3] = ["accounts", "streams", "clients"];
 
 /// Tables that are never deleted from.
-const APPEND_ONLY_TABLES: [&str; 1] = ["ledger"];
+const APPEND_ONLY_TABLES: [&str; 3] = ["ledger", "contact_imports", "contact_import_batches"];
 
 /// Policies that let the owner of the tables see all accounts' identity, and nobody else.
 const OWNER_POLICY: &str = "operator";

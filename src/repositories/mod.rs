@@ -13,6 +13,7 @@ use uuid::Uuid;
 use crate::domain::ids::UserId;
 
 pub mod campaigns;
+pub mod contact_imports;
 pub mod contact_list_members;
 pub mod contact_lists;
 pub mod contacts;

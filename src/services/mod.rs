@@ -7,6 +7,7 @@ use crate::postgres::Database;
 use crate::sealing::Sealer;
 
 pub mod campaigns;
+pub mod contact_imports;
 pub mod contact_lists;
 pub mod contacts;
 pub mod deletions;
@@ -17,6 +18,7 @@ pub mod record_lists;
 pub mod tokens;
 
 use campaigns::Campaigns;
+use contact_imports::ContactImports;
 use contact_lists::ContactLists;
 use contacts::Contacts;
 use deletions::Deletions;
@@ -31,6 +33,8 @@ pub struct Services {
     pub identity: Identity,
     /// Contacts.
     pub contacts: Contacts,
+    /// Imports of contacts.
+    pub contact_imports: ContactImports,
     /// Contact lists.
     pub contact_lists: ContactLists,
     /// Campaigns.
@@ -50,6 +54,7 @@ impl Services {
         Self {
             identity: Identity::new(database.clone(), clock.clone(), sealer),
             contacts: Contacts::new(database.clone(), clock.clone()),
+            contact_imports: ContactImports::new(database.clone(), clock.clone()),
             contact_lists: ContactLists::new(database.clone(), clock.clone()),
             campaigns: Campaigns::new(database.clone(), clock.clone()),
             record_lists: RecordLists::new(database.clone(), clock.clone()),

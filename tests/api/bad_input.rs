@@ -279,7 +279,14 @@ async fn an_id_that_is_malformed_is_not_found_on_any_path() {
     let (app, things) = start().await;
     let mut cases = Vec::new();
     for operation in things.operations(&app.account).iter().filter(|operation| operation.is_about_a_thing()) {
-        let ids = [&things.contact, &things.contact_list, &things.campaign, &things.record_list, &things.record];
+        let ids = [
+            &things.contact,
+            &things.contact_import,
+            &things.contact_list,
+            &things.campaign,
+            &things.record_list,
+            &things.record,
+        ];
         for id in ids.into_iter().filter(|id| operation.path.contains(id.as_str())) {
             let code = match operation.family {
                 Family::RecordLists if *id == things.record => "0530920",

@@ -208,6 +208,7 @@ async fn every_operation_of_the_document_is_walked() {
     let names = [
         (app.account.stream.as_str(), "{streamId}"),
         (&things.contact, "{id}"),
+        (&things.contact_import, "{importId}"),
         (&things.contact_list, "{contactListId}"),
         (&things.campaign, "{id}"),
         (&things.record_list, "{id}"),

@@ -11,6 +11,7 @@ mod cors;
 mod erasure;
 mod guards;
 mod identity;
+mod imports;
 mod layers;
 mod openapi;
 mod program;

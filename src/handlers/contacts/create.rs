@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::{Answer, ContactBody, ContactsAccess, ContactsBodyErrors, ContactsErrors, example_contact, within_limits};
 use crate::domain::contact::{CellPhone, Contact, NewContact};
+use crate::domain::contact_import::RowProblem;
 use crate::domain::identity::Caller;
 use crate::domain::phone::{self, PhoneKey};
 use crate::error::Error;
@@ -159,12 +160,23 @@ pub(super) enum CreatedBody {
 }
 
 impl CreatedBody {
-    pub(super) fn of(created: Result<Contact, Error>, caller: &Caller) -> Self {
+    fn of(created: Result<Contact, Error>, caller: &Caller) -> Self {
         match created {
             Ok(contact) => CreatedBody::Contact(Box::new(ContactBody::of(contact, caller))),
             Err(error) => CreatedBody::Failed(NotCreatedBody {
                 conflicting_id: error.conflicting_id().map(str::to_owned),
                 errors: ErrorItem::of(&error),
+            }),
+        }
+    }
+
+    /// What became of a row of a file.
+    pub(super) fn of_row(created: Result<Contact, RowProblem>, caller: &Caller) -> Self {
+        match created {
+            Ok(contact) => CreatedBody::Contact(Box::new(ContactBody::of(contact, caller))),
+            Err(problem) => CreatedBody::Failed(NotCreatedBody {
+                conflicting_id: problem.conflicting_id.clone(),
+                errors: vec![ErrorItem::of_row(problem)],
             }),
         }
     }

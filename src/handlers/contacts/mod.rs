@@ -15,6 +15,7 @@ use crate::error::{Error, Thing};
 
 pub mod create;
 pub mod delete;
+pub mod import;
 pub mod read;
 mod report;
 pub mod update;
@@ -55,6 +56,10 @@ pub fn configure(config: &mut ServiceConfig) {
         .service(read::list_contacts)
         .service(delete::bulk_delete_contacts)
         .service(delete::post_bulk_delete_contacts)
+        .service(import::import_contacts)
+        .service(import::list_contact_imports)
+        .service(import::list_contact_import_results)
+        .service(import::get_contact_import)
         .service(update::bulk_update_contacts)
         .service(read::get_contact)
         .service(update::update_contact)

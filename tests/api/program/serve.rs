@@ -292,7 +292,7 @@ async fn the_log_is_json_and_holds_nothing_personal() {
         (Method::POST, "/contacts".to_owned(), format!("[{{\"firstName\": \"{subject}\"}}]")),
         (Method::DELETE, format!("/contacts/{number}"), String::new()),
         (Method::GET, format!("/{subject}/{number}"), String::new()),
-        (Method::PUT, format!("/contacts/{id}?name={subject}"), String::new()),
+        (Method::PATCH, format!("/contacts/{id}?name={subject}"), String::new()),
         (Method::DELETE, "/contacts/bulk-delete".to_owned(), format!("{{\"ids\": [\"{subject}\"]}}")),
     ] {
         let request = customer.request(&serving, method, &rest);

@@ -235,6 +235,30 @@ impl TestApp {
         records.iter().map(|record| record["id"].as_str().expect("a record has an id").to_owned()).collect()
     }
 
+    /// Leaves what an import of two rows would, one of them broken: a file that is answered at once leaves nothing.
+    /// Answers the import's id.
+    pub async fn contact_import_of(&self, account: &Account) -> String {
+        let id: uuid::Uuid = sqlx::query_scalar(
+            "WITH import AS (
+                 INSERT INTO contact_imports (account_id, stream_id, id, created_by, created_at)
+                 VALUES ($1, $2, gen_random_uuid(), 'u-', now())
+                 RETURNING account_id, id
+             )
+             INSERT INTO contact_import_batches (account_id, import_id, first_row, created, failed, contact_ids, reasons,
+                                                 messages, conflicting_ids, ended, at)
+             SELECT account_id, id, 1, 1, 1, ARRAY['000000000000000000000000', NULL], ARRAY[NULL, 'INVALID_REQUEST'],
+                    ARRAY[NULL, 'firstName: must not be empty'], ARRAY[NULL, NULL], 'COMPLETED', now()
+             FROM import
+             RETURNING import_id",
+        )
+        .bind(&account.id)
+        .bind(&account.stream)
+        .fetch_one(&self.admin)
+        .await
+        .expect("an import can be written");
+        id.to_string()
+    }
+
     /// A number from the database, for looking behind the service's back.
     pub async fn count(&self, sql: &'static str) -> i64 {
         sqlx::query_scalar(sql).fetch_one(&self.admin).await.expect("the statement is right")

@@ -37,6 +37,11 @@ impl Request {
         Self(self.0.header("Content-Type", content_type).body(body.into()))
     }
 
+    /// A body that is sent as it comes.
+    pub fn stream(self, content_type: &str, body: reqwest::Body) -> Self {
+        Self(self.0.header("Content-Type", content_type).body(body))
+    }
+
     /// A body without a content type.
     pub fn bytes(self, body: impl Into<Vec<u8>>) -> Self {
         Self(self.0.body(body.into()))

@@ -13,6 +13,8 @@ use super::refusal::Family;
 pub struct Things {
     /// A live contact.
     pub contact: String,
+    /// An import of contacts.
+    pub contact_import: String,
     /// A live contact list that no campaign is attached to.
     pub contact_list: String,
     /// Its name.
@@ -35,6 +37,8 @@ pub struct Operation {
     pub method: Method,
     pub path: String,
     pub body: Option<Value>,
+    /// The body where it is a form with a file.
+    pub form: Option<String>,
     /// The family that refuses it.
     pub family: Family,
     /// The scope that it takes.
@@ -63,6 +67,7 @@ impl Things {
         let records = post(app, account, &format!("/record-lists/{record_list}/records/bulks"), &new).await.expect(201);
         Self {
             contact,
+            contact_import: app.contact_import_of(account).await,
             contact_list,
             contact_list_name,
             campaign: id_of(&campaign["data"]["id"]),
@@ -76,6 +81,7 @@ impl Things {
     pub fn unknown() -> Self {
         Self {
             contact: "00000000c1746a6142900000".to_owned(),
+            contact_import: "01a2110e-e67f-7766-8dde-51422fa23f19".to_owned(),
             contact_list: "cl-c2ce382-2516-457e-8eb4-9847deec0000".to_owned(),
             contact_list_name: "nobody's".to_owned(),
             campaign: "cd-5f0e1c7-2516-457e-8eb4-9847deec0000".to_owned(),
@@ -90,6 +96,7 @@ impl Things {
         let mut text = text.to_owned();
         let names = [
             (&self.contact, "<contact>"),
+            (&self.contact_import, "<import>"),
             (&self.contact_list, "<contact list>"),
             (&self.contact_list_name, "<name>"),
             (&self.campaign, "<campaign>"),
@@ -116,7 +123,7 @@ impl Things {
     }
 
     fn contacts(&self, account: &Account) -> Vec<Operation> {
-        let Self { contact, number, .. } = self;
+        let Self { contact, contact_import, number, .. } = self;
         let new = json!([{
             "firstName": "john", "lastName": "doe",
             "cellPhone": {"phoneNumber": (9_200_000_000 + number).to_string(), "countryCode": "+91"}
@@ -126,6 +133,7 @@ impl Things {
             method,
             path,
             body,
+            form: None,
             family: Family::Contacts,
             scope: Scope::Configuration,
             success: 200,
@@ -133,6 +141,37 @@ impl Things {
         vec![
             operation("create_contacts", Method::POST, account.contacts_path(), Some(new)),
             operation("list_contacts", Method::GET, account.contacts_path(), None),
+            operation(
+                "list_contact_imports",
+                Method::GET,
+                format!("{}/import-contacts", account.contacts_path()),
+                None,
+            ),
+            Operation {
+                form: Some(format!(
+                    "--x\r\nContent-Disposition: form-data; name=\"result_file\"\r\n\r\n\
+                     firstName,lastName,cellPhoneNumber,cellPhoneCountryCode\r\njohn,doe,{},+91\r\n--x--\r\n",
+                    9_300_000_000 + number
+                )),
+                ..operation(
+                    "import_contacts",
+                    Method::POST,
+                    format!("{}/import-contacts", account.contacts_path()),
+                    None,
+                )
+            },
+            operation(
+                "get_contact_import",
+                Method::GET,
+                format!("{}/import-contacts/{contact_import}", account.contacts_path()),
+                None,
+            ),
+            operation(
+                "list_contact_import_results",
+                Method::GET,
+                format!("{}/import-contacts/{contact_import}/results", account.contacts_path()),
+                None,
+            ),
             operation("get_contact", Method::GET, account.contact_path(contact), None),
             operation("update_contact", Method::PUT, account.contact_path(contact), Some(json!({"firstName": "jane"}))),
             operation(
@@ -165,6 +204,7 @@ impl Things {
             method,
             path,
             body,
+            form: None,
             family: Family::Campaigns,
             scope: Scope::CampaignManagement,
             success: 200,
@@ -235,6 +275,7 @@ impl Things {
             method,
             path,
             body,
+            form: None,
             family: Family::RecordLists,
             scope: Scope::RecordListsManage,
             success,
@@ -292,8 +333,16 @@ impl Operation {
 
     /// Whether it names something that must be there.
     pub fn is_about_a_thing(&self) -> bool {
-        !["create_contacts", "list_contacts", "create_contact_list", "create_contact_list_v2", "create_record_list"]
-            .contains(&self.id)
+        ![
+            "create_contacts",
+            "list_contacts",
+            "import_contacts",
+            "list_contact_imports",
+            "create_contact_list",
+            "create_contact_list_v2",
+            "create_record_list",
+        ]
+        .contains(&self.id)
     }
 
     /// The operation with more in its query.
@@ -315,9 +364,10 @@ impl Operation {
     }
 
     async fn send_as(&self, request: Request) -> Answer {
-        match &self.body {
-            Some(body) => request.json(body).send().await,
-            None => request.send().await,
+        match (&self.body, &self.form) {
+            (Some(body), _) => request.json(body).send().await,
+            (None, Some(form)) => request.body("multipart/form-data; boundary=x", form.as_str()).send().await,
+            (None, None) => request.send().await,
         }
     }
 }
