@@ -8,6 +8,7 @@ mod concurrency;
 mod contact_updates;
 mod contacts;
 mod cors;
+mod counts;
 mod erasure;
 mod guards;
 mod identity;
