@@ -17,4 +17,5 @@ mod layers;
 mod openapi;
 mod program;
 mod records;
+mod seeds;
 mod wire;

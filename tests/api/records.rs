@@ -23,57 +23,6 @@ fn bulks(list: &str) -> String {
 }
 
 #[tokio::test]
-async fn the_seeds_three_samples_delete_records() {
-    let app = TestApp::start().await;
-    let by_id = app.record_list("NOTHING").await;
-    let ids = app.records(&by_id, &[record("+188888888"), record("+188888888"), record("+100000000")]).await;
-    let by_number = app.record_list("PHONE_NUMBER").await;
-    app.records(&by_number, &[record("+188888888"), record("+177777777"), record("+100000000")]).await;
-    let by_reference = app.record_list("EXTERNAL").await;
-    let references =
-        [with_reference("salesforce", "003DL0000212DetYAE"), with_reference("salesforce", "003DL0000214OYdYAM")];
-    app.records(&by_reference, &references).await;
-
-    let samples = [
-        (&by_id, json!(ids.iter().map(|id| json!({"id": id})).collect::<Vec<_>>())),
-        (
-            &by_number,
-            json!([{"phone_number": "+188888888"}, {"phone_number": "+177777777"}, {"phone_number": "+100000000"}]),
-        ),
-        (
-            &by_reference,
-            json!([
-                {"external_provider": "salesforce", "external_id": "003DL0000212DetYAE"},
-                {"external_provider": "salesforce", "external_id": "003DL0000214OYdYAM"}
-            ]),
-        ),
-    ];
-    for (list, body) in samples {
-        let sent = body.as_array().map_or(0, Vec::len);
-        // The scope's own header, as that vendor's clients send it.
-        let answer = app
-            .anonymous(Method::DELETE, &bulks(list))
-            .header("Authorization", &format!("Bearer {}", app.account.token))
-            .json(&body)
-            .send()
-            .await;
-        assert_eq!(answer.header("Content-Type"), Some("application/hal+json"));
-        assert!(answer.header("Deletion-Id").is_some());
-        let base = format!("{}/record-lists/{list}", app.base_url);
-        assert_eq!(
-            answer.expect(200),
-            json!({
-                "record_list_id": list, "has_errors": false, "total_deleted": sent, "total_errors": 0, "records_deleted": sent,
-                "_links": {"self": {"href": format!("{base}/records")}, "record_list": {"href": base}},
-                "_embedded": {"failed_records": [], "reason": {"bad_request_param": [], "record_not_found": []}}
-            })
-        );
-        assert_eq!(app.get(&format!("/record-lists/{list}")).await.expect(200)["records_count"], 0);
-    }
-    assert_eq!(app.count("SELECT count(*) FROM records WHERE deleted_at IS NULL").await, 0);
-}
-
-#[tokio::test]
 async fn each_failed_record_says_why_and_stands_where_it_belongs() {
     let app = TestApp::start().await;
     let list = app.record_list("NOTHING").await;

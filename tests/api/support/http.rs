@@ -79,16 +79,3 @@ impl Answer {
         self.headers.get(name).map(|value| value.to_str().expect("headers are text"))
     }
 }
-
-/// An answer to compare with a sample: what differs each time is cut down to its
-/// form, letters and digits, of which the fields must have some.
-#[track_caller]
-pub fn redacted(mut answer: Value, object: &str, fields: &[&str]) -> String {
-    for field in fields {
-        let value = answer.pointer_mut(&format!("{object}/{field}")).unwrap_or_else(|| panic!("there is no {field}"));
-        let text = value.as_str().unwrap_or_else(|| panic!("{field} is not a string"));
-        let form = text.chars().map(|c| if c.is_ascii_hexdigit() { 'x' } else { c }).collect();
-        *value = Value::String(form);
-    }
-    serde_json::to_string_pretty(&answer).expect("an answer is JSON")
-}

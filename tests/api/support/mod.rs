@@ -2,12 +2,13 @@
 //! database for each test.
 
 pub mod app;
+pub mod curl;
 pub mod http;
 pub mod operations;
 pub mod postgres;
 pub mod refusal;
 
 pub use app::{Account, TestApp};
-pub use http::{Answer, redacted};
+pub use http::Answer;
 pub use operations::{Operation, Things};
 pub use refusal::{Family, fingerprint};
