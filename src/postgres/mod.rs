@@ -250,10 +250,11 @@ fn broke_off(error: &sqlx::Error) -> bool {
     matches!(error, sqlx::Error::Io(_)) || matches!(code(error).as_deref(), Some("57P01" | "57P02" | "57P03"))
 }
 
-/// Serialization failure, deadlock, lock timeout, or a foreign key that another
-/// transaction made fail: an attachment or a list that came or went meanwhile.
+/// Serialization failure, deadlock, lock timeout, or a key that another
+/// transaction made fail: an attachment or a list that came or went meanwhile, or
+/// a unique identifier that was free when it was looked for.
 fn lost_a_race(error: &sqlx::Error) -> bool {
-    matches!(code(error).as_deref(), Some("40001" | "40P01" | "55P03" | "23503" | "23001"))
+    matches!(code(error).as_deref(), Some("40001" | "40P01" | "55P03" | "23503" | "23001" | "23505"))
 }
 
 fn pause(tried: u32) -> Duration {

@@ -13,5 +13,7 @@ mod identity;
 mod layers;
 mod openapi;
 mod program;
+mod record_changes;
+mod record_lists;
 mod records;
 mod wire;

@@ -22,6 +22,36 @@ pub async fn count_up_to(conn: &mut Connection, account: &AccountId, list: Uuid,
     .await
 }
 
+/// The zones of a list's live records, each once, in the order of their bytes.
+/// It steps from one zone to the next, however many records have each.
+pub async fn timezones(conn: &mut Connection, account: &AccountId, list: Uuid) -> Result<Vec<String>> {
+    let mut zones = sqlx::query_scalar!(
+        r#"
+        WITH RECURSIVE step (timezone) AS (
+            SELECT min(timezone)
+            FROM records
+            WHERE account_id = $1 AND record_list_id = $2 AND deleted_at IS NULL
+            UNION ALL
+            SELECT (
+                SELECT min(r.timezone)
+                FROM records r
+                WHERE r.account_id = $1 AND r.record_list_id = $2 AND r.deleted_at IS NULL AND r.timezone > step.timezone
+            )
+            FROM step
+            WHERE step.timezone IS NOT NULL
+        )
+        SELECT timezone AS "timezone!" FROM step WHERE timezone IS NOT NULL
+        "#,
+        account.as_str(),
+        list,
+    )
+    .fetch_all(conn)
+    .await?;
+    // The database's order depends on its locale.
+    zones.sort();
+    Ok(zones)
+}
+
 /// Those of the lists that have a record on hold.
 pub async fn lists_with_held(conn: &mut Connection, account: &AccountId, lists: &[Uuid]) -> Result<Vec<String>> {
     sqlx::query_scalar!(

@@ -1,4 +1,4 @@
-//! Records are inserted.
+//! Records are inserted and changed.
 
 use serde_json::Value;
 use time::OffsetDateTime;
@@ -71,7 +71,7 @@ pub async fn insert(
     .await
 }
 
-/// Inserts the numbers of records that were just inserted.
+/// Inserts the numbers of records that have none.
 pub async fn insert_phones(
     conn: &mut Connection,
     account: &AccountId,
@@ -106,6 +106,112 @@ pub async fn insert_phones(
         &numbers as _,
         &types as _,
         &keys as _,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Changes live records, which must be locked, to what is said of the people now.
+pub async fn update(
+    conn: &mut Connection,
+    account: &AccountId,
+    list: Uuid,
+    unique_by: UniqueIdentifierType,
+    records: &[&(Uuid, Person)],
+    now: OffsetDateTime,
+) -> Result<u64> {
+    let ids: Vec<Uuid> = records.iter().map(|(id, _)| *id).collect();
+    let text = |value: fn(&Person) -> Option<&str>| records.iter().map(|(_, person)| value(person)).collect::<Vec<_>>();
+    let first_names = text(|person| Some(&person.first_name));
+    let last_names = text(|person| Some(&person.last_name));
+    let timezones = text(|person| person.timezone.as_deref());
+    let providers = text(|person| person.external.as_ref().map(|external| external.provider.as_str()));
+    let external_ids = text(|person| person.external.as_ref().map(|external| external.id.as_str()));
+    let urls = text(|person| person.external_url.as_deref());
+    let priorities: Vec<Option<i16>> = records.iter().map(|(_, person)| person.priority).collect();
+    let sync: Vec<bool> = records.iter().map(|(_, person)| person.sync_external_id).collect();
+    let extra: Vec<String> =
+        records.iter().map(|(_, person)| Value::Object(person.extra_data.clone()).to_string()).collect();
+    let keys: Vec<Option<String>> = records.iter().map(|(_, person)| person.unique_key(unique_by)).collect();
+    let done = sqlx::query!(
+        r#"
+        UPDATE records r
+        SET first_name = new.first_name, last_name = new.last_name, timezone = new.timezone, priority = new.priority,
+            external_provider = new.external_provider, external_id = new.external_id, external_url = new.external_url,
+            sync_external_id = new.sync_external_id, extra_data = new.extra_data::json, unique_key = new.unique_key,
+            updated_at = $3, version = r.version + 1
+        FROM unnest($4::uuid[], $5::text[], $6::text[], $7::text[], $8::smallint[], $9::text[], $10::text[],
+                    $11::text[], $12::boolean[], $13::text[], $14::text[])
+             AS new (id, first_name, last_name, timezone, priority, external_provider, external_id, external_url,
+                     sync_external_id, extra_data, unique_key)
+        WHERE r.account_id = $1 AND r.record_list_id = $2 AND r.id = new.id AND r.deleted_at IS NULL
+        "#,
+        account.as_str(),
+        list,
+        now,
+        &ids,
+        &first_names as _,
+        &last_names as _,
+        &timezones as _,
+        &priorities as _,
+        &providers as _,
+        &external_ids as _,
+        &urls as _,
+        &sync,
+        &extra,
+        &keys as _,
+    )
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected())
+}
+
+/// Frees the unique identifiers of live records, which must be locked and are to
+/// get others: so that two can exchange theirs.
+pub async fn free_keys(conn: &mut Connection, account: &AccountId, list: Uuid, ids: &[Uuid]) -> Result<()> {
+    sqlx::query!(
+        r#"
+        UPDATE records SET unique_key = NULL
+        WHERE account_id = $1 AND record_list_id = $2 AND id = ANY($3) AND deleted_at IS NULL
+        "#,
+        account.as_str(),
+        list,
+        ids,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Marks the numbers of live records, which must be locked, as replaced.
+pub async fn mark_phones_replaced(conn: &mut Connection, account: &AccountId, list: Uuid, ids: &[Uuid]) -> Result<()> {
+    sqlx::query!(
+        "UPDATE record_phones SET replaced = true WHERE account_id = $1 AND record_list_id = $2 AND record_id = ANY($3)",
+        account.as_str(),
+        list,
+        ids,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Removes the numbers of records that are marked as replaced.
+pub async fn remove_replaced_phones(
+    conn: &mut Connection,
+    account: &AccountId,
+    list: Uuid,
+    ids: &[Uuid],
+) -> Result<()> {
+    sqlx::query!(
+        r#"
+        DELETE FROM record_phones
+        WHERE account_id = $1 AND record_list_id = $2 AND record_id = ANY($3) AND replaced
+        "#,
+        account.as_str(),
+        list,
+        ids,
     )
     .execute(conn)
     .await?;
