@@ -14,6 +14,7 @@ mod layers;
 mod openapi;
 mod program;
 mod record_changes;
+mod record_list_races;
 mod record_lists;
 mod records;
 mod wire;
