@@ -3,6 +3,7 @@
 use crate::domain::campaign::Attachments;
 use crate::domain::deletion::{Failure, Reason};
 use crate::domain::identity::Scope;
+use crate::domain::record::{RecordError, RecordProblem};
 
 /// Why a request was not done. A failed item of a bulk request is data, not an error.
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +21,15 @@ pub enum Error {
     /// The request is malformed; nothing was done.
     #[error("the request is invalid")]
     Invalid(Vec<FieldError>),
+    /// A record is not one that its list takes: everything that is wrong with it; nothing was done.
+    #[error("the record is invalid")]
+    InvalidRecord(Vec<RecordProblem>),
+    /// A change would leave a record that its list does not take, or cannot be made; nothing was done.
+    #[error("the change cannot be made")]
+    Unprocessable(Vec<FieldError>),
+    /// A thing is not as the request says that it must be; nothing was done.
+    #[error("not as expected")]
+    NotAsExpected(FieldError),
     /// A record list is full: the most it can hold.
     #[error("a record list holds at most {limit} records")]
     ListFull {
@@ -35,6 +45,14 @@ pub enum Error {
     /// No such thing for this caller.
     #[error("{0} not found")]
     NotFound(Thing),
+    /// Of several things that were named, these are not there for this caller; nothing was done.
+    #[error("{thing} not found")]
+    Missing {
+        /// What is missing.
+        thing: Thing,
+        /// Where each was named.
+        fields: Vec<FieldError>,
+    },
     /// A single deletion was refused.
     #[error("refused: {}", .failure.reason.code())]
     Refused {
@@ -183,10 +201,12 @@ impl Error {
         match self {
             Error::InvalidToken | Error::InvalidCredentials => "UNAUTHENTICATED",
             Error::MissingScope(_) => "MISSING_SCOPE",
-            Error::Invalid(_) => "INVALID_REQUEST",
+            Error::Invalid(_) | Error::InvalidRecord(_) => "INVALID_REQUEST",
+            Error::Unprocessable(_) => "UNPROCESSABLE",
+            Error::NotAsExpected(_) => "NOT_AS_EXPECTED",
             Error::ListFull { .. } => "LIST_FULL",
             Error::TooManyRecords { .. } => "TOO_MANY_RECORDS",
-            Error::NotFound(_) => "NOT_FOUND",
+            Error::NotFound(_) | Error::Missing { .. } => "NOT_FOUND",
             Error::Refused { failure, .. } => failure.reason.code(),
             Error::Taken { what: Unique::Name, .. } => "NAME_TAKEN",
             Error::Taken { what: Unique::PhoneNumber, .. } => "PHONE_NUMBER_TAKEN",
@@ -208,8 +228,14 @@ impl Error {
             Error::InvalidToken => "Invalid JWT token".to_owned(),
             Error::InvalidCredentials => "Invalid SDK credentials".to_owned(),
             Error::MissingScope(_) => "Permission denied. Scope is incorrect!".to_owned(),
-            Error::Invalid(fields) => {
-                fields.iter().map(|field| format!("{}: {}", field.field, field.message)).collect::<Vec<_>>().join("; ")
+            Error::Invalid(_)
+            | Error::InvalidRecord(_)
+            | Error::Unprocessable(_)
+            | Error::NotAsExpected(_)
+            | Error::Missing { .. } => {
+                let complaints: Vec<String> =
+                    self.fields().iter().map(|field| format!("{}: {}", field.field, field.message)).collect();
+                complaints.join("; ")
             }
             Error::ListFull { limit } => format!("A record list holds at most {limit} records"),
             Error::TooManyRecords { limit } => format!("records: at most {limit} allowed"),
@@ -265,6 +291,27 @@ impl Error {
             Error::Taken { id, .. } => id.as_deref(),
             _ => None,
         }
+    }
+
+    /// The fields that are wrong, where that is why.
+    pub fn fields(&self) -> Vec<FieldError> {
+        match self {
+            Error::Invalid(fields) | Error::Unprocessable(fields) | Error::Missing { fields, .. } => fields.clone(),
+            Error::NotAsExpected(field) => vec![field.clone()],
+            Error::InvalidRecord(problems) => {
+                let field = |problem: &RecordProblem| FieldError {
+                    field: problem.field.clone(),
+                    message: problem.message.clone(),
+                };
+                problems.iter().map(field).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// Whether it says that about a record.
+    pub fn says(&self, what: RecordError) -> bool {
+        matches!(self, Error::InvalidRecord(problems) if problems.iter().any(|problem| problem.error == what))
     }
 
     /// The campaigns that stand in the way, when that is why.

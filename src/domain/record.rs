@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::phone::PhoneKey;
-use super::record_list::UniqueIdentifierType;
+use super::record_list::{Period, UniqueIdentifierType};
 
 /// A record as it is stored.
 #[derive(Clone, Debug)]
@@ -91,7 +91,7 @@ impl ExternalReference {
     }
 }
 
-/// What is wrong with one record of a bulk create. The vendor's words.
+/// What is wrong with a record that is to be created or changed. The vendor's words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RecordError {
     /// The number is not well formed.
@@ -110,6 +110,8 @@ pub enum RecordError {
     LastNameMissing,
     /// No such zone in the tz database.
     TimezoneInvalid,
+    /// No zone is given, and none can be told from a number.
+    TimezoneUnmatched,
     /// Not a whole number from 1 to 10.
     PriorityInvalid,
     /// A list of external references needs one for each record.
@@ -130,10 +132,29 @@ impl RecordError {
             RecordError::LastNameInvalid => "LAST_NAME_INVALID",
             RecordError::LastNameMissing => "LAST_NAME_MISSING",
             RecordError::TimezoneInvalid => "TIMEZONE_INVALID",
+            RecordError::TimezoneUnmatched => "TIMEZONE_UNMATCHED",
             RecordError::PriorityInvalid => "PRIORITY_INVALID",
             RecordError::ExternalRefMissing => "EXTERNAL_REF_MISSING",
             RecordError::Other => "OTHER",
         }
+    }
+}
+
+/// One thing that is wrong with a record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordProblem {
+    /// What.
+    pub error: RecordError,
+    /// The field that is wrong, such as `phone_numbers[1].phone_number`.
+    pub field: String,
+    /// What is wrong with it, for people.
+    pub message: String,
+}
+
+impl RecordProblem {
+    /// A problem with a field.
+    pub fn new(error: RecordError, field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { error, field: field.into(), message: message.into() }
     }
 }
 
@@ -143,6 +164,42 @@ pub enum CreatedRecord {
     /// It was created.
     Record(Box<Record>),
     /// A live record of the list, or an earlier one of the same call, has its unique identifier.
+    KeyTaken {
+        /// The record that has it. None where it vanished in the meantime.
+        by: Option<Uuid>,
+    },
+}
+
+/// Which records of a list are asked for; what is None or empty leaves out no record.
+#[derive(Clone, Debug, Default)]
+pub struct RecordFilter {
+    /// Those that have this number.
+    pub phone_key: Option<PhoneKey>,
+    /// Those of one of these priorities.
+    pub priorities: Vec<i16>,
+    /// Those of one of these zones.
+    pub timezones: Vec<String>,
+    /// Those last changed in this time.
+    pub updated: Period,
+}
+
+impl RecordFilter {
+    /// Whether it leaves out no record.
+    pub fn is_open(&self) -> bool {
+        self.phone_key.is_none() && self.priorities.is_empty() && self.timezones.is_empty() && self.updated.is_open()
+    }
+}
+
+/// What became of one change of a bulk update.
+#[derive(Clone, Debug)]
+pub enum ChangedRecord<P> {
+    /// The record as the change left it, and the changes before it in the same call.
+    Record(Box<Record>),
+    /// There is no such live record in the list.
+    NotFound,
+    /// What is wrong with the change.
+    Refused(P),
+    /// A live record of the list has the unique identifier that the change would give.
     KeyTaken {
         /// The record that has it. None where it vanished in the meantime.
         by: Option<Uuid>,

@@ -107,12 +107,22 @@ impl Body {
 /// [`Error::Invalid`] that names the field that is wrong.
 pub fn typed<T: DeserializeOwned>(value: Value, at: &str) -> Result<T, Error> {
     not_an_array(if at.is_empty() { "body" } else { at }, &value)?;
+    read_at(value, at)
+}
+
+/// A value as a `T`, which need not be an object. `at` is where it stands in the body.
+///
+/// # Errors
+///
+/// [`Error::Invalid`] that names the field that is wrong.
+pub fn read_at<T: DeserializeOwned>(value: Value, at: &str) -> Result<T, Error> {
     serde_path_to_error::deserialize(value).map_err(|error| {
         let path = error.path().to_string();
         let field = match (at, path.as_str()) {
             ("", "." | "?") => "body".to_owned(),
             ("", path) => path.to_owned(),
             (at, "." | "?") => at.to_owned(),
+            (at, path) if path.starts_with('[') => format!("{at}{path}"),
             (at, path) => format!("{at}.{path}"),
         };
         // The library says sequence and map where JSON says array and object.

@@ -68,8 +68,11 @@ pub fn status(error: &Error) -> StatusCode {
     match error {
         Error::InvalidToken | Error::InvalidCredentials => StatusCode::UNAUTHORIZED,
         Error::MissingScope(_) => StatusCode::FORBIDDEN,
-        Error::Invalid(_) | Error::ListFull { .. } | Error::TooManyRecords { .. } => StatusCode::BAD_REQUEST,
-        Error::NotFound(_) | Error::NoSuchPath => StatusCode::NOT_FOUND,
+        Error::Invalid(_) | Error::InvalidRecord(_) | Error::ListFull { .. } | Error::TooManyRecords { .. } => {
+            StatusCode::BAD_REQUEST
+        }
+        Error::Unprocessable(_) => StatusCode::UNPROCESSABLE_ENTITY,
+        Error::NotFound(_) | Error::Missing { .. } | Error::NoSuchPath => StatusCode::NOT_FOUND,
         Error::Refused { failure, .. } => match failure.reason {
             Reason::NotFound | Reason::AlreadyDeleted | Reason::InvalidIdentifier => StatusCode::NOT_FOUND,
             Reason::VersionMismatch => StatusCode::PRECONDITION_FAILED,
@@ -81,7 +84,7 @@ pub fn status(error: &Error) -> StatusCode {
             | Reason::Active
             | Reason::RolledBack => StatusCode::CONFLICT,
         },
-        Error::Taken { .. } => StatusCode::CONFLICT,
+        Error::Taken { .. } | Error::NotAsExpected(_) => StatusCode::CONFLICT,
         Error::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
         Error::UnsupportedMediaType { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         Error::ImportBrokeOff { cause, .. } => status(cause),

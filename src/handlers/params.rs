@@ -2,6 +2,8 @@
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use time::format_description::well_known::Iso8601;
+use time::{OffsetDateTime, UtcOffset};
 
 use crate::domain::deletion::{Atomicity, Mode, OnMultiple, Options};
 use crate::domain::version::IfMatch;
@@ -28,6 +30,31 @@ pub fn parse<T: DeserializeOwned>(query: &str) -> Result<T, Error> {
 /// The value of a parameter, if the query has it.
 pub fn first(query: &str, name: &str) -> Option<String> {
     form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+}
+
+/// The values of a parameter that can be given several times, or with commas between its values, or both.
+pub fn several(query: &str, name: &str) -> Vec<String> {
+    form_urlencoded::parse(query.as_bytes())
+        .filter(|(key, _)| key == name)
+        .flat_map(|(_, value)| value.split(',').map(|value| value.trim().to_owned()).collect::<Vec<_>>())
+        .collect()
+}
+
+/// A moment that a parameter names.
+///
+/// # Errors
+///
+/// [`Error::Invalid`] that names the parameter.
+pub fn instant(field: &str, text: Option<String>) -> Result<Option<OffsetDateTime>, Error> {
+    text.map(|text| {
+        OffsetDateTime::parse(&text, &Iso8601::PARSING)
+            .ok()
+            .and_then(|instant| instant.checked_to_offset(UtcOffset::UTC))
+            // The database and the answers have no other years.
+            .filter(|instant| (1..=9999).contains(&instant.year()))
+            .ok_or_else(|| Error::invalid(field, "not a time in ISO 8601 such as 2026-01-09T05:20:39.374Z"))
+    })
+    .transpose()
 }
 
 /// `mode`, on every deletion.

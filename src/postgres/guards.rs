@@ -29,16 +29,17 @@ const OWNER_POLICY: &str = "operator";
 const TENANT: &str = "(account_id=(SELECTNULLIF(current_setting('app.account_id'::text,true),''::text)ASnullif))";
 
 /// What the policy `only_trash_is_removed` says, without white space: of a row
-/// that has a life, of one that goes with a record, and of an attachment.
-const LINES: [(&str, &str); 3] = [
+/// that has a life, of a number that its record no longer has or goes with, and of an attachment.
+const LINES: [(&str, &str); 4] = [
     ("", "((deleted_atISNOTNULL)AND(NOTheld))"),
     (
         "record_phones",
-        "(EXISTS(SELECTFROMrecordsrWHERE((r.account_id=record_phones.account_id)\
+        "(replacedOR(EXISTS(SELECTFROMrecordsrWHERE((r.account_id=record_phones.account_id)\
          AND(r.record_list_id=record_phones.record_list_id)AND(r.id=record_phones.record_id)\
-         AND(r.deleted_atISNOTNULL)AND(NOTr.held))))",
+         AND(r.deleted_atISNOTNULL)AND(NOTr.held)))))",
     ),
     ("campaign_contact_lists", "(list_liveISNULL)"),
+    ("campaign_record_lists", "(list_liveISNULL)"),
 ];
 
 /// Why the service refuses to serve.

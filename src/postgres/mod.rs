@@ -251,7 +251,8 @@ fn broke_off(error: &sqlx::Error) -> bool {
 }
 
 /// Serialization failure, deadlock, lock timeout, or a key that another
-/// transaction made fail: an attachment, a list or a number that came or went meanwhile.
+/// transaction made fail: an attachment or a list that came or went meanwhile, or
+/// a unique identifier that was free when it was looked for.
 fn lost_a_race(error: &sqlx::Error) -> bool {
     matches!(code(error).as_deref(), Some("40001" | "40P01" | "55P03" | "23503" | "23001" | "23505"))
 }

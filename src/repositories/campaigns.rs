@@ -240,6 +240,34 @@ pub async fn existing(
     .await
 }
 
+/// Whether there is such a live campaign in any stream.
+pub async fn is_live(conn: &mut Connection, account: &AccountId, id: &CampaignId) -> Result<bool> {
+    sqlx::query_scalar!(
+        r#"
+        SELECT EXISTS (
+            SELECT FROM campaigns WHERE account_id = $1 AND id = $2 AND deleted_at IS NULL
+        ) AS "exists!"
+        "#,
+        account.as_str(),
+        id.as_str(),
+    )
+    .fetch_one(conn)
+    .await
+}
+
+/// Keeps a campaign of any stream from being deleted while it is attached or
+/// detached. Answers whether there is such a live campaign.
+pub async fn keep(conn: &mut Connection, account: &AccountId, id: &CampaignId) -> Result<bool> {
+    let found = sqlx::query_scalar!(
+        "SELECT id FROM campaigns WHERE account_id = $1 AND id = $2 AND deleted_at IS NULL FOR KEY SHARE",
+        account.as_str(),
+        id.as_str(),
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(found.is_some())
+}
+
 /// Those of the ids whose campaign is live and running.
 pub async fn running(conn: &mut Connection, account: &AccountId, ids: &[&str]) -> Result<Vec<String>> {
     sqlx::query_scalar!(

@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use crate::domain::ids::UserId;
 
+pub mod campaign_record_lists;
 pub mod campaigns;
 pub mod contact_imports;
 pub mod contact_list_members;
@@ -78,6 +79,13 @@ pub struct Written {
     pub id: String,
     /// Its version.
     pub version: i64,
+}
+
+/// Has the statements that follow in the transaction planned for their values, each time.
+/// For look-ups with filters: which index serves depends on which filters there are.
+pub async fn plan_for_values(conn: &mut Connection) -> Result<()> {
+    sqlx::query!("SELECT set_config('plan_cache_mode', 'force_custom_plan', true) AS mode").fetch_one(conn).await?;
+    Ok(())
 }
 
 /// An error for a value in the database that the domain does not know.

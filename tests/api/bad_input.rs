@@ -290,6 +290,7 @@ async fn an_id_that_is_malformed_is_not_found_on_any_path() {
         for id in ids.into_iter().filter(|id| operation.path.contains(id.as_str())) {
             let code = match operation.family {
                 Family::RecordLists if *id == things.record => "0530920",
+                Family::RecordLists if *id == things.campaign => "0530900",
                 Family::RecordLists => "0530910",
                 _ => "404",
             };
@@ -590,6 +591,45 @@ async fn what_cannot_be_created_leaves_nothing_behind() {
                     json!({"name": "n", "unique_identifier_type": "NAME"}),
                 )
                 .code("0530941"),
+                case("an upload", 400, Field("csv_metadata"), json!({"name": "n", "csv_metadata": {}})).code("0530900"),
+            ]),
+            "update_record_list" | "update_record" | "bulk_update_records" => {
+                cases.extend(patch_cases(&operation, &things));
+            }
+            "create_record" => cases.extend([
+                case("an array", 400, Field("body"), json!([{"first_name": "a"}])).code("0530900"),
+                case("no number", 400, Field("phone_numbers"), json!({"first_name": "a", "last_name": "b"})).code("0530921"),
+                case(
+                    "no name",
+                    400,
+                    Field("last_name"),
+                    json!({"first_name": "a", "phone_number": "+14155550101"}),
+                )
+                .code("0530900"),
+                case(
+                    "a NUL",
+                    400,
+                    Field("extra_data"),
+                    json!({"first_name": "a", "last_name": "b", "phone_number": "+14155550101", "extra_data": {"a\0": 1}}),
+                )
+                .code("0530900"),
+            ]),
+            "attach_record_lists" | "detach_record_lists" => cases.extend([
+                case("an object", 400, Field("body"), json!({"id": things.record_list})).code("0530900"),
+                case("no lists", 400, Field("body"), json!([])).code("0530900"),
+                case("101 lists", 400, Field("[100]"), json!(vec![json!({"id": "x"}); 101])).code("0530900"),
+                case("a bare id", 400, Field("[0]"), json!([things.record_list])).code("0530900"),
+                case("an id that is a number", 400, Field("[0].id"), json!([{"id": 7}])).code("0530900"),
+                case("no id", 400, Field("[0].id"), json!([{}])).code("0530900"),
+                case("an unknown field", 400, Text("idd"), json!([{"id": things.record_list, "idd": 1}])).code("0530900"),
+                case(
+                    "an unknown list",
+                    404,
+                    Field("[1].id"),
+                    json!([{"id": operation.body.as_ref().expect("a body")[0]["id"]}, {"id": Things::unknown().record_list}]),
+                )
+                .code("0530910"),
+                case("a word", 404, Field("[0].id"), json!([{"id": "x"}])).code("0530910"),
             ]),
             "bulk_create_records" => cases.extend([
                 case("an array of fields", 400, Field("body"), json!([[{"first_name": "a"}]])).code("0530900"),
@@ -598,6 +638,15 @@ async fn what_cannot_be_created_leaves_nothing_behind() {
                 case("records an object", 400, Field("records"), json!({"records": {}})).code("0530900"),
                 case("101 records", 400, Field("records[100]"), json!({"records": vec![json!({}); 101]}))
                     .code("0530936"),
+                case(
+                    "a long upload",
+                    400,
+                    Field("upload_request_id"),
+                    json!({"records": [{}], "upload_request_id": "x".repeat(37)}),
+                )
+                .code("0530900"),
+                case("an upload by number", 400, Field("upload_request_id"), json!({"records": [{}], "upload_request_id": 7}))
+                    .code("0530900"),
             ]),
             "update_contact" => cases.extend([
                 case("an array of fields", 400, Field("body"), json!(["a", "b"])),
@@ -627,6 +676,70 @@ async fn what_cannot_be_created_leaves_nothing_behind() {
         }
     }
     check(&app, &cases).await;
+}
+
+/// JSON patches that are none, or not of what can be changed.
+fn patch_cases(operation: &Operation, things: &Things) -> Vec<Case> {
+    let good = operation.body.as_ref().expect("the operation takes a body")[0].clone();
+    let with = |field: &str, value: Value| {
+        let mut changed = good.clone();
+        changed[field] = value;
+        json!([changed])
+    };
+    let without = |field: &str| {
+        let mut changed = good.clone();
+        changed.as_object_mut().expect("an object").remove(field);
+        json!([changed])
+    };
+    let case = |name: &str, says, body: Value| {
+        Case::of(operation, name, 400, says).body(JSON, body.to_string()).code("0530900")
+    };
+    let mut alone = good.clone();
+    alone["op"] = json!("increase");
+    let most = if operation.id == "update_record_list" { 1 } else { 100 };
+    let beyond: &str = if most == 1 { "[1]" } else { "[100]" };
+    let mut cases = vec![
+        case("no operations", Field("body"), json!([])),
+        case("an array of fields", Field("[0]"), json!([["replace", "/priority", 1]])),
+        case("a bare path", Field("[0]"), json!(["/priority"])),
+        case("too many", Field(beyond), json!(vec![good.clone(); most + 1])),
+        case("no op", Field("[0].op"), without("op")),
+        case("an unknown op", Field("[0].op"), with("op", json!("increase"))),
+        case("an unknown op alone", Field("op"), alone),
+        case("no path", Field("[0].path"), without("path")),
+        case("a path that is a number", Field("[0].path"), with("path", json!(7))),
+        case("an empty path", Field("[0].path"), with("path", json!(""))),
+        case("another path", Field("[0].path"), with("path", json!("/updated_at"))),
+        case("a path with a NUL", Field("[0].path"), with("path", json!("/\0"))),
+        case("no value", Field("[0].value"), without("value")),
+    ];
+    match operation.id {
+        "update_record_list" => cases.extend([
+            case("remove", Field("[0].op"), with("op", json!("remove"))),
+            case("an unknown status", Field("[0].value"), with("value", json!("accepted"))),
+            case("a null status", Field("[0].value"), with("value", Value::Null)),
+            case("a status that is a number", Field("[0].value"), with("value", json!(1))),
+        ]),
+        "bulk_update_records" => cases.extend([
+            case("remove", Field("[0].op"), with("op", json!("remove"))),
+            case(
+                "a field's path",
+                Field("[0].path"),
+                with("path", json!(format!("/records/{}/priority", things.record))),
+            ),
+            case("no record", Field("[0].path"), with("path", json!("/records/"))),
+            case("a value that is a number", Field("[0].value"), with("value", json!(7))),
+            case("a field that is not ours", Field("[0].value.id"), with("value", json!({"id": "x"}))),
+            case("camelCase", Field("[0].value.firstName"), with("value", json!({"firstName": "x"}))),
+        ]),
+        _ => cases.extend([
+            case("no from", Field("[0].from"), json!([{"op": "move", "path": "/extra_data/a"}])),
+            case("another from", Field("[0].from"), json!([{"op": "copy", "from": "/id", "path": "/extra_data/a"}])),
+            case("no pointer", Field("[0].path"), with("path", json!("/extra_data/~2"))),
+            case("the second", Field("[1].path"), json!([good, {"op": "remove", "path": "/id"}])),
+        ]),
+    }
+    cases
 }
 
 #[tokio::test]
@@ -843,7 +956,35 @@ async fn a_page_that_cannot_be_is_refused() {
                 ("page=-9223372036854775808", Field("page")),
                 ("page=9223372036854775807", Field("page")),
                 ("page=1&page=2", Text("page")),
+                ("order_by=priority", Field("order_by")),
+                ("after=x", Field("after")),
+                ("phone_number=x", Field("phone_number")),
+                ("priorities=0", Field("priorities")),
+                ("priorities=1,x", Field("priorities")),
+                ("priorities=1&priorities=11", Field("priorities")),
+                ("timezones=Mars/Base", Field("timezones")),
+                ("timezones=", Field("timezones")),
+                ("updated_at_from=yesterday", Field("updated_at_from")),
+                ("updated_at_to=2026-02-30T00:00:00Z", Field("updated_at_to")),
             ],
+            "list_record_lists" => &[
+                ("per_page=501", Field("per_page")),
+                ("page=0", Field("page")),
+                ("page=201", Field("page")),
+                ("order_by=name", Field("order_by")),
+                ("after=x", Field("after")),
+                ("status=accepted", Field("status")),
+                ("name=", Field("name")),
+                ("name=%00", Field("name")),
+                ("created_at_from=x", Field("created_at_from")),
+                ("created_at_to=x", Field("created_at_to")),
+                ("updated_at_from=x", Field("updated_at_from")),
+                ("updated_at_to=-009999-01-01T00:00:00Z", Field("updated_at_to")),
+            ],
+            "list_record_timezones" => {
+                &[("per_page=0", Field("per_page")), ("page=0", Field("page")), ("search=%00", Field("search"))]
+            }
+            "list_campaign_record_lists" => &[("per_page=0", Field("per_page")), ("after=x", Field("after"))],
             _ => &[],
         };
         cases.extend(

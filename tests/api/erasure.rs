@@ -74,11 +74,12 @@ async fn furnish(app: &TestApp) {
     app.delete(&app.account.contact_path(&contacts[0])).await.expect(200);
     app.contact_list("live").await;
     app.members("live", &["+14155550100"]).await;
-    app.campaign("live", "live").await;
+    let campaign = app.campaign("live", "live").await;
     let trashed = app.contact_list("trashed").await;
     app.delete(&app.account.contact_list_path(&trashed)).await.expect(200);
     app.contact_import_of(&app.account).await;
     let records = app.record_list("NOTHING").await;
+    app.post(&format!("/campaigns/{campaign}/record-lists"), &json!([{"id": records}])).await.expect(204);
     let record = json!({"first_name": "a", "last_name": "b", "phone_number": "+14155550100"});
     let ids = app.records(&records, &[record.clone(), record]).await;
     app.delete_with(&format!("/record-lists/{records}/records/bulks"), &json!([{"id": ids[0]}])).await.expect(200);
@@ -96,7 +97,7 @@ async fn delete_without_where(app: &TestApp) -> Vec<String> {
             | "contact_imports"
             | "contact_import_batches"
             | "_sqlx_migrations" => "SELECT count(*) FROM {table}",
-            "campaign_contact_lists" => "SELECT count(*) FROM {table} WHERE list_live",
+            "campaign_contact_lists" | "campaign_record_lists" => "SELECT count(*) FROM {table} WHERE list_live",
             "record_phones" => {
                 "SELECT count(*) FROM {table} p JOIN records r ON r.id = p.record_id WHERE r.deleted_at IS NULL"
             }

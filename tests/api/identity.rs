@@ -230,7 +230,8 @@ async fn every_operation_of_the_document_is_walked() {
 async fn a_scope_opens_its_own_operations_and_no_others() {
     let app = TestApp::start().await;
     let mut number = 0;
-    for scope in [Scope::Configuration, Scope::CampaignManagement, Scope::RecordListsManage] {
+    let scopes = [Scope::Configuration, Scope::CampaignManagement, Scope::RecordListsManage, Scope::RecordListsWrite];
+    for scope in scopes {
         let others: Vec<Scope> = Scope::ALL.into_iter().filter(|other| *other != scope).collect();
         let (with, without) = (app.with_scopes(&[scope]).await, app.with_scopes(&others).await);
         for id in Things::unknown().operations(&app.account).iter().filter(|o| o.scope == scope).map(|o| o.id) {

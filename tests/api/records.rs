@@ -136,7 +136,9 @@ async fn records_are_created_one_result_for_each() {
     let records = &answer["_embedded"]["records"];
     let codes = |index: usize| {
         let errors = records[index]["errors"].as_array().expect("errors");
-        errors.iter().map(|error| error["code"].as_str().expect("a code").to_owned()).collect::<Vec<_>>()
+        let details = records[index]["error_details"].as_array().expect("error_details");
+        assert!(details.iter().all(|detail| errors.contains(&detail["code"]) && detail["message"].is_string()));
+        errors.iter().map(|error| error.as_str().expect("a code").to_owned()).collect::<Vec<_>>()
     };
     assert_eq!(
         codes(1),
@@ -144,7 +146,7 @@ async fn records_are_created_one_result_for_each() {
     );
     assert_eq!(records[1]["timezone"], "Mars/Base", "a bad record is its input");
     assert_eq!(codes(2), ["PHONE_NUMBER_NOT_UNIQUE"]);
-    assert_eq!(codes(3), ["FIRST_NAME_INVALID"]);
+    assert_eq!(codes(3), ["FIRST_NAME_INVALID", "LAST_NAME_MISSING", "PHONE_NUMBER_MISSING"]);
     assert_eq!(codes(4), ["OTHER"]);
 
     let id = records[0]["id"].as_str().expect("an id");
@@ -165,8 +167,9 @@ async fn an_external_list_needs_references_and_keeps_them_apart() {
     let body = json!({"records": [record("+14155550100"), with_reference("salesforce", "a"), with_reference("salesforce", "b")]});
     let answer = app.post(&bulks(&list), &body).await.expect(201);
     let records = &answer["_embedded"]["records"];
-    assert_eq!(records[0]["errors"][0]["code"], "EXTERNAL_REF_MISSING");
-    assert!(records[1]["errors"][0]["message"].as_str().is_some_and(|message| message.contains(&holder)), "{answer}");
+    assert_eq!(records[0]["errors"], json!(["EXTERNAL_REF_MISSING"]));
+    let message = records[1]["error_details"][0]["message"].as_str();
+    assert!(message.is_some_and(|message| message.contains(&holder)), "{answer}");
     assert_eq!(records[2]["external_id"], "b");
 }
 

@@ -155,6 +155,35 @@ async fn a_hundred_records_take_as_many_statements_as_two() {
 }
 
 #[tokio::test]
+async fn a_hundred_changes_of_records_take_as_many_statements_as_two() {
+    let (counter, app) = counted().await;
+    let list = app.record_list("PHONE_NUMBER").await;
+    let number = |index: usize| format!("+1415{:07}", 5_550_000 + index);
+    let new: Vec<Value> = (0..100)
+        .map(|index| json!({"first_name": "a", "last_name": "b", "phone_number": number(index), "timezone": "GMT"}))
+        .collect();
+    let ids = app.records(&list, &new).await;
+    let path = format!("/record-lists/{list}/records/bulks");
+    let mut counts = Vec::new();
+    for (count, first) in [(2, 1000), (2, 2000), (100, 3000)] {
+        let body: Vec<Value> = ids[..count]
+            .iter()
+            .enumerate()
+            .map(|(index, id)| {
+                let phones = json!([{"phone_number": number(first + index)}]);
+                json!({"op": "add", "path": format!("/records/{id}"), "value": {"phone_numbers": phones, "extra_data": {"a": first}}})
+            })
+            .collect();
+        let (statements, report) =
+            counter.during(app.request(reqwest::Method::PATCH, &path).json(&json!(body)).send()).await;
+        assert_eq!(report.expect(200)["total_updated"], count);
+        counts.push(statements);
+    }
+    println!("statements to change 2, 2 and 100 records: {counts:?}");
+    assert_eq!(counts[1], counts[2]);
+}
+
+#[tokio::test]
 async fn a_connection_that_breaks_in_the_commit_leaves_the_outcome_unknown_and_says_so() {
     let (counter, app) = counted().await;
     let id = app.contacts(9_000_000_000, 1).await.remove(0);

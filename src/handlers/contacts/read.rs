@@ -2,8 +2,6 @@
 
 use actix_web::{HttpResponse, get, web};
 use serde::Deserialize;
-use time::format_description::well_known::Iso8601;
-use time::{OffsetDateTime, UtcOffset};
 
 use super::{
     Answer, ContactBody, ContactNotFound, ContactsAccess, ContactsErrors, Status, contact_id, example_contact,
@@ -16,6 +14,7 @@ use crate::error::Error;
 use crate::handlers::auth::Authorized;
 use crate::handlers::etag::etag;
 use crate::handlers::paging::{self, Asked, PageBody};
+use crate::handlers::params::instant;
 use crate::services::Services;
 
 /// Marks places in the list of contacts.
@@ -133,16 +132,4 @@ impl ListParams {
         };
         Ok((filter, page))
     }
-}
-
-fn instant(field: &str, text: Option<String>) -> Result<Option<OffsetDateTime>, Error> {
-    text.map(|text| {
-        OffsetDateTime::parse(&text, &Iso8601::PARSING)
-            .ok()
-            .and_then(|instant| instant.checked_to_offset(UtcOffset::UTC))
-            // The database and the answers have no other years.
-            .filter(|instant| (1..=9999).contains(&instant.year()))
-            .ok_or_else(|| Error::invalid(field, "not a time in ISO 8601 such as 2026-01-09T05:20:39.374Z"))
-    })
-    .transpose()
 }

@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::{
     Answer, RecordListNotFound, RecordListsAccess, RecordListsBodyErrors, RecordListsError, RecordListsErrors,
-    RecordNotFound, record_list_id,
+    RecordNotFound, VersionMismatch, record_list_id,
 };
 use crate::domain::deletion::{Deletion, Key};
 use crate::domain::ids;
@@ -20,19 +20,21 @@ use crate::services::Services;
 /// Delete a record list
 ///
 /// Moves the list to the trash, and its records with it. With `mode=hard` the list, live or in the trash, and its
-/// records are gone for good when the answer is sent; that takes the scope `deletions:hard`. The operation takes no body.
+/// records are gone for good when the answer is sent; that takes the scope `deletions:hard`. A list that is attached to a
+/// campaign, whatever the campaign's status, is refused. The vendor has no such operation. The operation takes no body.
 #[utoipa::path(
     tag = "record lists",
     operation_id = "delete_record_list",
     params(
         ("id" = String, Path, description = "The list.", example = "8858c834-481d-4a02-8176-cffc02c50350"),
+        ("If-Match" = Option<String>, Header, description = "The ETag that it must have.", example = "\"1\""),
         ModeParams,
     ),
     responses(
         (status = 204, description = "It was deleted.", headers(("Deletion-Id" = String, description = "The deletion's id, under which the ledger has it."))),
-        (status = 409, description = "The list, or a record of it, is on hold.", body = RecordListsError,
-         example = json!({"code": "0530907", "message": "Record List is in a state where the operation is not possible.", "description": "Record List 8858c834-481d-4a02-8176-cffc02c50350 is on hold and cannot be removed for good", "fields": []})),
-        RecordListsErrors, RecordListsBodyErrors, RecordListNotFound,
+        (status = 409, description = "The list is attached to campaigns: `fields` names at most 50 of them, each by its id, with its name and status. Or the list, or a record of it, is on hold.", body = RecordListsError,
+         example = json!({"code": "0530907", "message": "Record List is in a state where the operation is not possible.", "description": "Record List 8858c834-481d-4a02-8176-cffc02c50350 is attached to 1 campaigns", "fields": [{"name": "cd-5f0e1c7-2516-457e-8eb4-9847deec0000", "description": "Campaign August renewals is Active"}]})),
+        VersionMismatch, RecordListsErrors, RecordListsBodyErrors, RecordListNotFound,
     ),
 )]
 #[delete("/{id}")]
@@ -60,11 +62,12 @@ pub async fn delete_record_list(
     params(
         ("id" = String, Path, description = "The list.", example = "8858c834-481d-4a02-8176-cffc02c50350"),
         ("record_id" = String, Path, description = "The record.", example = "f03004be-2853-4660-b6e8-060cc383ddbe"),
+        ("If-Match" = Option<String>, Header, description = "The ETag that it must have.", example = "\"1\""),
         ModeParams,
     ),
     responses(
         (status = 204, description = "It was deleted.", headers(("Deletion-Id" = String, description = "The deletion's id, under which the ledger has it."))),
-        RecordListsErrors, RecordListsBodyErrors, RecordNotFound, RecordRefused,
+        VersionMismatch, RecordListsErrors, RecordListsBodyErrors, RecordNotFound, RecordRefused,
     ),
 )]
 #[delete("/{id}/records/{record_id}")]

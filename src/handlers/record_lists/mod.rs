@@ -12,15 +12,25 @@ use super::error::{self, Failure, Family};
 use super::json_text;
 use crate::domain::deletion::Reason;
 use crate::domain::identity::Scope;
-use crate::domain::ids;
+use crate::domain::ids::{self, CampaignId};
+use crate::domain::record::RecordError;
 use crate::error::{Error, Thing};
 
+mod bulk;
 pub mod bulk_create;
 pub mod bulk_delete;
+pub mod bulk_update;
+pub mod campaigns;
+pub mod create;
 pub mod delete;
+mod json_patch;
+pub mod list_status;
 pub mod lists;
 mod paging;
+pub mod patch;
+mod person;
 pub mod records;
+pub mod timezones;
 
 /// The record lists family.
 pub struct RecordListsFamily;
@@ -29,14 +39,24 @@ impl Family for RecordListsFamily {
     const CONTENT_TYPE: &'static str = "application/json";
 
     fn envelope(error: &Error) -> Value {
+        let field = |name: &str, description: &str| json!({ "name": name, "description": description });
         let fields: Vec<Value> = match error {
-            Error::Invalid(fields) => {
-                fields.iter().map(|field| json!({ "name": field.field, "description": field.message })).collect()
+            Error::TooManyRecords { limit } => vec![field(&format!("records[{limit}]"), &error.message())],
+            // The campaigns that hold on to a list, each by its id.
+            Error::Refused { failure, .. } if failure.reason == Reason::InUse => failure
+                .blockers
+                .campaigns
+                .iter()
+                .map(|campaign| {
+                    let description = format!("Campaign {} is {}", campaign.name, campaign.status.name());
+                    field(campaign.id.as_str(), &description)
+                })
+                .collect(),
+            Error::Taken { .. } => {
+                let message = error.message();
+                message.split_once(": ").map(|(name, description)| field(name, description)).into_iter().collect()
             }
-            Error::TooManyRecords { limit } => {
-                vec![json!({ "name": format!("records[{limit}]"), "description": error.message() })]
-            }
-            _ => Vec::new(),
+            _ => error.fields().iter().map(|wrong| field(&wrong.field, &wrong.message)).collect(),
         };
         let (code, message) = code(error);
         json!({ "code": code, "message": message, "description": error.message(), "fields": fields })
@@ -49,15 +69,25 @@ fn code(error: &Error) -> (&'static str, &'static str) {
     match error {
         Error::InvalidToken | Error::InvalidCredentials => ("0530901", "Missing or invalid authentication token."),
         Error::MissingScope(_) => ("0530902", "Insufficient scopes for the requested operation."),
-        Error::NotFound(Thing::RecordList) => ("0530910", "Record List not found."),
+        Error::NotFound(Thing::RecordList) | Error::Missing { thing: Thing::RecordList, .. } => {
+            ("0530910", "Record List not found.")
+        }
+        Error::NotFound(Thing::Campaign) => ("0530900", "Campaign not found."),
         Error::NotFound(_) => ("0530920", "Record not found."),
         Error::Refused { failure, thing, .. } if failure.reason == Reason::AlreadyDeleted => {
             code(&Error::NotFound(*thing))
         }
-        Error::Refused { .. } | Error::Taken { .. } => {
+        Error::Refused { .. } | Error::Taken { .. } | Error::NotAsExpected(_) => {
             ("0530907", "Record List is in a state where the operation is not possible.")
         }
         Error::ListFull { .. } => ("0530911", "Record List is full."),
+        Error::Unprocessable(_) => ("0530905", "Unprocessable record."),
+        Error::InvalidRecord(_) if error.says(RecordError::PhoneNumberMissing) => {
+            ("0530921", "Missing required Phone Number.")
+        }
+        Error::InvalidRecord(_) if error.says(RecordError::TimezoneUnmatched) => {
+            ("0530940", "Unable to find suitable timezone.")
+        }
         Error::TooManyRecords { .. } => ("0530936", "Exceeded limit of records to insert."),
         Error::Invalid(fields) if fields.iter().any(|field| field.field == "unique_identifier_type") => {
             ("0530941", "Invalid unique identifier type.")
@@ -83,21 +113,44 @@ impl Access for RecordListsAccess {
     const REQUIRED: &'static [Named] = &[];
 }
 
+/// What changing a list's status asks of its caller.
+pub struct RecordListsWriteAccess;
+
+impl Access for RecordListsWriteAccess {
+    type Family = RecordListsFamily;
+    const SCOPE: Scope = Scope::RecordListsWrite;
+    const REQUIRED: &'static [Named] = &[];
+}
+
 type Answer = Result<HttpResponse, Failure<RecordListsFamily>>;
 
 /// The family's operations. A literal path comes before the one that takes an id.
 pub fn configure(config: &mut ServiceConfig) {
     config
+        .service(lists::list_record_lists)
         .service(lists::create_record_list)
         .service(lists::get_record_list)
+        .service(list_status::update_record_list)
         .service(bulk_create::bulk_create_records)
+        .service(bulk_update::bulk_update_records)
         .service(bulk_delete::bulk_delete_records)
+        .service(timezones::list_record_timezones)
         .service(records::list_records)
+        .service(create::create_record)
         .service(records::get_record)
+        .service(patch::update_record)
         .service(delete::delete_records_by_phone_number)
         .service(delete::delete_record)
         .service(delete::delete_external_records)
         .service(delete::delete_record_list);
+}
+
+/// The family's operations on campaigns.
+pub fn configure_campaigns(config: &mut ServiceConfig) {
+    config
+        .service(campaigns::list_campaign_record_lists)
+        .service(campaigns::attach_record_lists)
+        .service(campaigns::detach_record_lists);
 }
 
 /// A body in the content type that the caller accepts: HAL, or plain JSON when
@@ -130,12 +183,24 @@ struct RecordsLinks {
 struct Links<'a>(&'a str);
 
 impl Links<'_> {
+    fn lists(&self) -> Link {
+        Link { href: format!("{}/record-lists", self.0) }
+    }
+
     fn list(&self, list: Uuid) -> Link {
         Link { href: format!("{}/record-lists/{list}", self.0) }
     }
 
     fn records(&self, list: Uuid) -> Link {
         Link { href: format!("{}/record-lists/{list}/records", self.0) }
+    }
+
+    fn timezones(&self, list: Uuid) -> Link {
+        Link { href: format!("{}/record-lists/{list}/records/timezones", self.0) }
+    }
+
+    fn record_lists_of(&self, campaign: &CampaignId) -> Link {
+        Link { href: format!("{}/campaigns/{campaign}/record-lists", self.0) }
     }
 
     fn record(&self, list: Uuid, record: &str) -> Link {
@@ -217,3 +282,9 @@ struct RecordListNotFound(RecordListsError);
 #[response(status = 404, example = json!({"code": "0530920", "message": "Record not found.", "description": "Record not found", "fields": []}))]
 #[expect(dead_code, reason = "read by the document's generator alone")]
 struct RecordNotFound(RecordListsError);
+
+#[derive(utoipa::IntoResponses)]
+/// It has not the ETag that If-Match asks for. Nothing was changed.
+#[response(status = 412, example = json!({"code": "0530907", "message": "Record List is in a state where the operation is not possible.", "description": "If-Match: Record List 8858c834-481d-4a02-8176-cffc02c50350 has changed since: its ETag is another", "fields": []}))]
+#[expect(dead_code, reason = "read by the document's generator alone")]
+struct VersionMismatch(RecordListsError);

@@ -52,15 +52,7 @@ pub(super) struct Asked {
 impl PageParams {
     /// The page; `kind` says which list it is of.
     pub(super) fn read(self, kind: &str) -> Result<Asked, Error> {
-        let limit = self.per_page.unwrap_or(50);
-        if !(1..=MAX_PER_PAGE).contains(&limit) {
-            return Err(Error::invalid("per_page", format!("must be 1 to {MAX_PER_PAGE}")));
-        }
-        let number = self.page.unwrap_or(1);
-        if number < 1 || number.saturating_mul(limit) > MAX_DEPTH {
-            let message = format!("must be 1 or more and reach no further than row {MAX_DEPTH}; after reaches all");
-            return Err(Error::invalid("page", message));
-        }
+        let (number, limit) = numbered_page(self.page, self.per_page)?;
         let start = match &self.after {
             Some(_) if self.page.is_some() => {
                 return Err(Error::invalid("after", "cannot be given together with page"));
@@ -77,15 +69,56 @@ impl Asked {
     /// place of the last thing on it, unless it is the last page.
     pub(super) fn links(&self, href: &str, kind: &str, total: i64, next: Option<LastChange>) -> PageLinks {
         let limit = self.page.limit;
-        let numbered = |page: i64| Link { href: format!("{href}?page={page}&per_page={limit}") };
-        let placed = |after: &str| Link { href: format!("{href}?after={after}&per_page={limit}") };
+        let placed = |after: &str| Link { href: format!("{href}{}after={after}&per_page={limit}", joint(href)) };
+        let mut links = PageLinks::numbered(href, self.number, limit, total);
+        if let Some(after) = &self.after {
+            links.this = placed(after);
+        }
+        links.next = next.map(|place| placed(&paging::cursor(kind, &format(place))));
+        links
+    }
+}
+
+/// `href` with those of the query's parameters that choose what is listed: a
+/// link to another page lists the same.
+pub(super) fn filtered(href: String, query: &str, filters: &[&str]) -> String {
+    let mut kept = form_urlencoded::Serializer::new(String::new());
+    kept.extend_pairs(form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| filters.contains(&name.as_ref())));
+    match kept.finish() {
+        kept if kept.is_empty() => href,
+        kept => format!("{href}?{kept}"),
+    }
+}
+
+fn joint(href: &str) -> char {
+    if href.contains('?') { '&' } else { '?' }
+}
+
+/// The page of that number and size; the first of 50 unless the caller says.
+pub(super) fn numbered_page(page: Option<i64>, per_page: Option<i64>) -> Result<(i64, i64), Error> {
+    let limit = per_page.unwrap_or(50);
+    if !(1..=MAX_PER_PAGE).contains(&limit) {
+        return Err(Error::invalid("per_page", format!("must be 1 to {MAX_PER_PAGE}")));
+    }
+    let number = page.unwrap_or(1);
+    if number < 1 || number.saturating_mul(limit) > MAX_DEPTH {
+        return Err(Error::invalid("page", format!("must be 1 or more and reach no further than row {MAX_DEPTH}")));
+    }
+    Ok((number, limit))
+}
+
+impl PageLinks {
+    /// The links of a page that has a number.
+    pub(super) fn numbered(href: &str, number: i64, limit: i64, total: i64) -> Self {
+        let numbered = |page: i64| Link { href: format!("{href}{}page={page}&per_page={limit}", joint(href)) };
+        // Pages are numbered to a depth; no numbered link leads beyond it.
+        let last = pages(total, limit).clamp(1, MAX_DEPTH / limit);
         PageLinks {
-            this: self.after.as_deref().map_or_else(|| numbered(self.number), placed),
+            this: numbered(number),
             first: numbered(1),
-            // Pages are numbered to a depth; no numbered link leads beyond it.
-            last: numbered(pages(total, limit).clamp(1, MAX_DEPTH / limit)),
-            next: next.map(|place| placed(&paging::cursor(kind, &format(place)))),
-            prev: (self.number > 1).then(|| numbered(self.number - 1)),
+            last: numbered(last),
+            next: (number < last).then(|| numbered(number + 1)),
+            prev: (number > 1).then(|| numbered(number - 1)),
         }
     }
 }

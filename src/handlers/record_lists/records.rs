@@ -1,36 +1,49 @@
 //! Records are listed and looked up.
 
 use actix_web::{HttpRequest, HttpResponse, get, web};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::paging::{PageLinks, PageParams};
+use super::lists::period;
+use super::paging::{PageLinks, PageParams, filtered};
 use super::{
     Answer, Links, RecordListNotFound, RecordListsAccess, RecordListsErrors, RecordNotFound, RecordsLinks, hal,
     record_list_id,
 };
 use crate::domain::ids;
 use crate::domain::page::LastChange;
-use crate::domain::record::Record;
+use crate::domain::phone::PhoneKey;
+use crate::domain::record::{Record, RecordFilter};
 use crate::error::{Error, Thing};
 use crate::handlers::auth::Authorized;
 use crate::handlers::etag::etag;
+use crate::handlers::params::several;
 use crate::handlers::{Settings, pages, timestamp};
 use crate::services::Services;
 
 /// Marks places in a list of records.
 const PLACE: &str = "record";
 
+/// The parameters that choose which records are listed.
+const FILTERS: [&str; 5] = ["phone_number", "priorities", "timezones", "updated_at_from", "updated_at_to"];
+
 /// List records
 ///
 /// A list's live records, the last changed first. `next` leads through all of them: it carries an opaque `after`, which
 /// neither repeats nor leaves out records while others are deleted, and costs the same for every page. Numbered pages
 /// are there beside it and reach the first 10,000 records, though `total` counts all; `last` is the last of those. On a
-/// page that was asked for by `after`, `page` is 1 and there is no `prev`.
+/// page that was asked for by `after`, `page` is 1 and there is no `prev`. Links keep the filters. Of the vendor's filters
+/// `search`, `search_fields`, `extra_data_filter` and `upload_request_id` are not there, and of its orders only this one.
 #[utoipa::path(
     tag = "record lists",
     operation_id = "list_records",
-    params(("id" = String, Path, description = "The list.", example = "8858c834-481d-4a02-8176-cffc02c50350"), PageParams),
+    params(
+        ("id" = String, Path, description = "The list.", example = "8858c834-481d-4a02-8176-cffc02c50350"),
+        RecordFilterParams,
+        ("priorities" = Option<Vec<i16>>, Query, style = Form, description = "Only records of one of these priorities, with commas between them or the parameter given several times."),
+        ("timezones" = Option<Vec<String>>, Query, style = Form, description = "Only records of one of these zones of the tz database, likewise."),
+        PageParams,
+    ),
     responses(
         (status = 200, description = "A page of records.", body = RecordPage, content_type = "application/hal+json", example = json!({
             "total": 1, "count": 1, "page": 1, "per_page": 50, "total_pages": 1,
@@ -55,7 +68,9 @@ pub async fn list_records(
     let list = record_list_id(&path)?;
     let params: PageParams = authorized.params()?;
     let asked = params.read(PLACE)?;
-    let listed = services.record_lists.records(&authorized.caller, list, &asked.page).await?;
+    let filter: RecordFilterParams = authorized.params()?;
+    let filter = filter.read(request.query_string())?;
+    let listed = services.record_lists.records(&authorized.caller, list, &filter, &asked.page).await?;
     let links = Links(&settings.public_url);
     let place = |record: &Record| LastChange { at: record.updated_at, id: record.id };
     let next = listed.items.last().filter(|_| listed.has_more).map(place);
@@ -66,7 +81,7 @@ pub async fn list_records(
         page: asked.number,
         per_page: asked.page.limit,
         total_pages: pages(total, asked.page.limit),
-        links: asked.links(&links.records(list).href, PLACE, total, next),
+        links: asked.links(&filtered(links.records(list).href, request.query_string(), &FILTERS), PLACE, total, next),
         embedded: Embedded { records: listed.items.into_iter().map(|record| RecordBody::of(record, &links)).collect() },
     };
     Ok(hal(&request, HttpResponse::Ok(), &body))
@@ -99,6 +114,43 @@ pub async fn get_record(
     let mut response = HttpResponse::Ok();
     response.insert_header(etag(record.version));
     Ok(hal(&request, response, &RecordBody::of(record, &Links(&settings.public_url))))
+}
+
+/// Which records.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+struct RecordFilterParams {
+    /// Only records that have this number; compared as in a deletion.
+    #[param(example = "+14155550100")]
+    phone_number: Option<String>,
+    /// Only records last changed at or after this time, in ISO 8601.
+    #[param(format = DateTime)]
+    updated_at_from: Option<String>,
+    /// Only records last changed at or before this time.
+    #[param(format = DateTime)]
+    updated_at_to: Option<String>,
+}
+
+impl RecordFilterParams {
+    fn read(self, query: &str) -> Result<RecordFilter, Error> {
+        let number = |number: String| {
+            PhoneKey::parse(&number).ok_or_else(|| Error::invalid("phone_number", "is not a phone number"))
+        };
+        let priority = |text: String| {
+            let priority = text.parse().ok().filter(|priority| (1..=10).contains(priority));
+            priority.ok_or_else(|| Error::invalid("priorities", "must be 1 to 10 each"))
+        };
+        let timezones = several(query, "timezones");
+        if timezones.iter().any(|zone| tzdb_data::find_tz(zone.as_bytes()).is_none()) {
+            return Err(Error::invalid("timezones", "must be zones of the tz database"));
+        }
+        Ok(RecordFilter {
+            phone_key: self.phone_number.map(number).transpose()?,
+            priorities: several(query, "priorities").into_iter().map(priority).collect::<Result<_, _>>()?,
+            timezones,
+            updated: period("updated_at", self.updated_at_from, self.updated_at_to)?,
+        })
+    }
 }
 
 /// Records inside an answer.

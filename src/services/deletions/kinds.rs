@@ -11,8 +11,8 @@ use crate::domain::phone::PhoneKey;
 use crate::domain::record::ExternalReference;
 use crate::error::{Error, Thing};
 use crate::repositories::{
-    Connection, LockedRow, Stamp, Wait, Written, campaigns, contact_list_members, contact_lists, contacts,
-    record_lists, records,
+    Connection, LockedRow, Stamp, Wait, Written, campaign_record_lists, campaigns, contact_list_members, contact_lists,
+    contacts, record_lists, records,
 };
 
 /// What a removal took.
@@ -142,8 +142,13 @@ pub async fn find_obstacles(
     match target {
         Target::Contacts(_) | Target::Records(_) => {}
         Target::RecordLists => {
+            let lists: Vec<Uuid> = texts.iter().filter_map(|id| ids::parse_uuid(id)).collect();
+            for (id, attachments) in campaign_record_lists::attached_to(conn, account, &lists).await? {
+                if let Some(row) = found.get_mut(&id.into()) {
+                    row.attachments = attachments;
+                }
+            }
             if mode == Mode::Hard {
-                let lists: Vec<Uuid> = texts.iter().filter_map(|id| ids::parse_uuid(id)).collect();
                 hold(found, records::lists_with_held(conn, account, &lists).await?);
             }
         }
@@ -182,6 +187,7 @@ pub async fn trash(
         Target::ContactLists(_) => contact_lists::trash(conn, account, &texts(&rows), stamp).await?,
         Target::Campaigns(_) => {
             campaigns::let_go(conn, account, &texts(&rows)).await?;
+            campaign_record_lists::let_go(conn, account, &texts(&rows)).await?;
             campaigns::trash(conn, account, &texts(&rows), stamp).await?
         }
         Target::RecordLists => record_lists::trash(conn, account, &uuids(&rows), stamp).await?,
@@ -210,6 +216,7 @@ pub async fn remove(
         }
         Target::Campaigns(_) => {
             campaigns::forget_attachments(conn, account, ids).await?;
+            campaign_record_lists::forget_of_campaigns(conn, account, ids).await?;
             Removed { rows: campaigns::remove(conn, account, ids).await?, children: Vec::new() }
         }
         Target::RecordLists => {

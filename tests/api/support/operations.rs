@@ -23,7 +23,9 @@ pub struct Things {
     pub campaign: String,
     /// A live record list.
     pub record_list: String,
-    /// A live record in it; two more are there for those who name records otherwise.
+    /// A live record list that the campaign is attached to.
+    pub attached_record_list: String,
+    /// A live record in the first; two more are there for those who name records otherwise.
     pub record: String,
     /// Makes the names and numbers of new things unique.
     pub number: u64,
@@ -58,6 +60,11 @@ impl Things {
         let campaign = post(app, account, &account.family("/campaign?campaignType=voice"), &new).await.expect(200);
         let list = post(app, account, "/record-lists", &json!({"name": format!("records {number}")})).await.expect(201);
         let record_list = id_of(&list["id"]);
+        let list = post(app, account, "/record-lists", &json!({"name": format!("dialed {number}")})).await.expect(201);
+        let attached_record_list = id_of(&list["id"]);
+        let campaign = id_of(&campaign["data"]["id"]);
+        let path = format!("/campaigns/{campaign}/record-lists");
+        post(app, account, &path, &json!([{"id": attached_record_list}])).await.expect(204);
         let new = json!({"records": [
             {"first_name": "Ada", "last_name": "Byron", "phone_numbers": [{"phone_number": "+14155550100"}]},
             {"first_name": "Bea", "last_name": "Byron", "phone_number": "+14155550102"},
@@ -70,8 +77,9 @@ impl Things {
             contact_import: app.contact_import_of(account).await,
             contact_list,
             contact_list_name,
-            campaign: id_of(&campaign["data"]["id"]),
+            campaign,
             record_list,
+            attached_record_list,
             record: id_of(&records["_embedded"]["records"][0]["id"]),
             number,
         }
@@ -86,6 +94,7 @@ impl Things {
             contact_list_name: "nobody's".to_owned(),
             campaign: "cd-5f0e1c7-2516-457e-8eb4-9847deec0000".to_owned(),
             record_list: "8858c834-481d-4a02-8176-cffc02c50350".to_owned(),
+            attached_record_list: "ba85ef13-ed0c-4acc-8799-4b2e81e91dcb".to_owned(),
             record: "f03004be-2853-4660-b6e8-060cc383ddbe".to_owned(),
             number: 0,
         }
@@ -101,6 +110,7 @@ impl Things {
             (&self.contact_list_name, "<name>"),
             (&self.campaign, "<campaign>"),
             (&self.record_list, "<record list>"),
+            (&self.attached_record_list, "<attached record list>"),
             (&self.record, "<record>"),
         ];
         for (name, any) in names {
@@ -269,7 +279,7 @@ impl Things {
     }
 
     fn record_lists(&self) -> Vec<Operation> {
-        let Self { record_list, record, .. } = self;
+        let Self { record_list, attached_record_list, campaign, record, .. } = self;
         let operation = |id, method: Method, path: String, body: Option<Value>, success: u16| Operation {
             id,
             method,
@@ -281,12 +291,40 @@ impl Things {
             success,
         };
         let list = format!("/record-lists/{record_list}");
-        let new = json!({"records": [{"first_name": "a", "last_name": "b", "phone_number": "+14155550101"}]});
+        let new = json!({"first_name": "a", "last_name": "b", "phone_number": "+14155550101"});
+        let priority = json!([{"op": "replace", "path": "/priority", "value": 3}]);
+        let priorities = json!([{"op": "replace", "path": format!("/records/{record}"), "value": {"priority": 4}}]);
+        let status = json!([{"op": "replace", "path": "/status", "value": "UPLOADED"}]);
+        let attached = format!("/campaigns/{campaign}/record-lists");
         vec![
+            operation("list_record_lists", Method::GET, "/record-lists".to_owned(), None, 200),
             operation("create_record_list", Method::POST, "/record-lists".to_owned(), Some(json!({"name": "n"})), 201),
             operation("get_record_list", Method::GET, list.clone(), None, 200),
+            Operation {
+                scope: Scope::RecordListsWrite,
+                ..operation("update_record_list", Method::PATCH, list.clone(), Some(status), 200)
+            },
+            operation("list_record_timezones", Method::GET, format!("{list}/records/timezones"), None, 200),
+            operation("create_record", Method::POST, format!("{list}/records"), Some(new.clone()), 201),
+            operation("update_record", Method::PATCH, format!("{list}/records/{record}"), Some(priority), 200),
+            operation("bulk_update_records", Method::PATCH, format!("{list}/records/bulks"), Some(priorities), 200),
+            operation("list_campaign_record_lists", Method::GET, attached.clone(), None, 200),
+            operation("attach_record_lists", Method::POST, attached.clone(), Some(json!([{"id": record_list}])), 204),
+            operation(
+                "detach_record_lists",
+                Method::DELETE,
+                attached,
+                Some(json!([{"id": attached_record_list}])),
+                204,
+            ),
             operation("list_records", Method::GET, format!("{list}/records"), None, 200),
-            operation("bulk_create_records", Method::POST, format!("{list}/records/bulks"), Some(new), 201),
+            operation(
+                "bulk_create_records",
+                Method::POST,
+                format!("{list}/records/bulks"),
+                Some(json!({"records": [new]})),
+                201,
+            ),
             operation("get_record", Method::GET, format!("{list}/records/{record}"), None, 200),
             operation(
                 "bulk_delete_records",
@@ -333,16 +371,17 @@ impl Operation {
 
     /// Whether it names something that must be there.
     pub fn is_about_a_thing(&self) -> bool {
-        ![
+        let not = [
             "create_contacts",
             "list_contacts",
             "import_contacts",
             "list_contact_imports",
             "create_contact_list",
             "create_contact_list_v2",
+            "list_record_lists",
             "create_record_list",
-        ]
-        .contains(&self.id)
+        ];
+        !not.contains(&self.id)
     }
 
     /// The operation with more in its query.

@@ -1,0 +1,173 @@
+//! Records that a deletion names are found, locked, trashed and removed.
+
+use uuid::Uuid;
+
+use crate::domain::ids::AccountId;
+use crate::domain::phone::PhoneKey;
+use crate::domain::record::ExternalReference;
+use crate::repositories::{Connection, LockedRow, Result, Stamp, Wait, Written};
+
+/// The records, live or trashed, that have one of the numbers, by number.
+pub async fn with_numbers(
+    conn: &mut Connection,
+    account: &AccountId,
+    list: Uuid,
+    numbers: &[&PhoneKey],
+) -> Result<Vec<(String, Uuid)>> {
+    let numbers: Vec<&str> = numbers.iter().map(|number| number.as_str()).collect();
+    let rows = sqlx::query!(
+        r#"
+        SELECT DISTINCT phone_key, record_id
+        FROM record_phones
+        WHERE account_id = $1 AND record_list_id = $2 AND phone_key = ANY($3)
+        ORDER BY phone_key, record_id
+        "#,
+        account.as_str(),
+        list,
+        &numbers as _,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.phone_key, row.record_id)).collect())
+}
+
+/// The records, live or trashed, that have one of the external references, by reference.
+pub async fn with_references(
+    conn: &mut Connection,
+    account: &AccountId,
+    list: Uuid,
+    references: &[&ExternalReference],
+) -> Result<Vec<(ExternalReference, Uuid)>> {
+    let providers: Vec<&str> = references.iter().map(|reference| reference.provider.as_str()).collect();
+    let ids: Vec<&str> = references.iter().map(|reference| reference.id.as_str()).collect();
+    let rows = sqlx::query!(
+        r#"
+        SELECT r.external_provider AS "provider!", r.external_id AS "external_id!", r.id
+        FROM unnest($3::text[], $4::text[]) AS asked (provider, id)
+        JOIN records r ON r.external_id = asked.id AND r.external_provider = asked.provider
+        WHERE r.account_id = $1 AND r.record_list_id = $2
+        ORDER BY r.id
+        "#,
+        account.as_str(),
+        list,
+        &providers as _,
+        &ids as _,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| (ExternalReference { provider: row.provider, id: row.external_id }, row.id))
+        .collect())
+}
+
+/// Locks records for deletion, in the order of their ids.
+pub async fn lock(
+    conn: &mut Connection,
+    account: &AccountId,
+    list: Uuid,
+    ids: &[Uuid],
+    wait: Wait,
+) -> Result<Vec<LockedRow>> {
+    match wait {
+        Wait::Block => {
+            sqlx::query_as!(
+                LockedRow,
+                r#"
+                SELECT id::text AS "id!", deleted_at IS NOT NULL AS "trashed!", version, held
+                FROM records
+                WHERE account_id = $1 AND record_list_id = $2 AND id = ANY($3)
+                ORDER BY records.id
+                FOR UPDATE
+                "#,
+                account.as_str(),
+                list,
+                ids,
+            )
+            .fetch_all(conn)
+            .await
+        }
+        Wait::Skip => {
+            sqlx::query_as!(
+                LockedRow,
+                r#"
+                SELECT id::text AS "id!", deleted_at IS NOT NULL AS "trashed!", version, held
+                FROM records
+                WHERE account_id = $1 AND record_list_id = $2 AND id = ANY($3)
+                ORDER BY records.id
+                FOR UPDATE SKIP LOCKED
+                "#,
+                account.as_str(),
+                list,
+                ids,
+            )
+            .fetch_all(conn)
+            .await
+        }
+    }
+}
+
+/// Those of the ids that exist, whoever has them locked.
+pub async fn existing(conn: &mut Connection, account: &AccountId, list: Uuid, ids: &[Uuid]) -> Result<Vec<String>> {
+    sqlx::query_scalar!(
+        r#"SELECT id::text AS "id!" FROM records WHERE account_id = $1 AND record_list_id = $2 AND id = ANY($3)"#,
+        account.as_str(),
+        list,
+        ids,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// Moves live records into the trash. They must be locked.
+pub async fn trash(
+    conn: &mut Connection,
+    account: &AccountId,
+    list: Uuid,
+    ids: &[Uuid],
+    stamp: &Stamp,
+) -> Result<Vec<Written>> {
+    sqlx::query_as!(
+        Written,
+        r#"
+        UPDATE records
+        SET deleted_at = $4, deleted_by = $5, deletion_id = $6, updated_at = $4, version = version + 1
+        WHERE account_id = $1 AND record_list_id = $2 AND id = ANY($3) AND deleted_at IS NULL
+        RETURNING id::text AS "id!", version
+        "#,
+        account.as_str(),
+        list,
+        ids,
+        stamp.at,
+        stamp.by.as_str(),
+        stamp.deletion_id,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// Removes the numbers of trashed records, which must go before the records do.
+pub async fn remove_phones(conn: &mut Connection, account: &AccountId, list: Uuid, ids: &[Uuid]) -> Result<()> {
+    sqlx::query!(
+        "DELETE FROM record_phones WHERE account_id = $1 AND record_list_id = $2 AND record_id = ANY($3)",
+        account.as_str(),
+        list,
+        ids,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Removes trashed records for good. Answers how many went.
+pub async fn remove(conn: &mut Connection, account: &AccountId, list: Uuid, ids: &[Uuid]) -> Result<u64> {
+    let done = sqlx::query!(
+        "DELETE FROM records WHERE account_id = $1 AND record_list_id = $2 AND id = ANY($3)",
+        account.as_str(),
+        list,
+        ids,
+    )
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected())
+}
