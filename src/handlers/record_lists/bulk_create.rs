@@ -13,6 +13,7 @@ use super::{
 use crate::domain::phone::PhoneKey;
 use crate::domain::record::{CreatedRecord, ExternalReference, Person, RecordError, RecordPhone};
 use crate::domain::record_list::UniqueIdentifierType;
+use crate::domain::timezone;
 use crate::error::Error;
 use crate::handlers::Settings;
 use crate::handlers::auth::Authorized;
@@ -196,7 +197,7 @@ fn person(input: &Value, unique_by: UniqueIdentifierType) -> Result<Person, Vec<
         name("last_name", new.last_name, RecordError::LastNameMissing, RecordError::LastNameInvalid, &mut problems);
     let phone_numbers = phone_numbers(new.phone_numbers, new.phone_number, &mut problems);
     if let Some(zone) = &new.timezone
-        && (zone.len() > 35 || tzdb_data::find_tz(zone.as_bytes()).is_none())
+        && !timezone::exists(zone)
     {
         problems.push(ProblemBody::new(RecordError::TimezoneInvalid, "timezone is not a zone of the tz database"));
     }
