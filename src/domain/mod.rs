@@ -10,4 +10,5 @@ pub mod page;
 pub mod phone;
 pub mod record;
 pub mod record_list;
+pub mod timezone;
 pub mod version;

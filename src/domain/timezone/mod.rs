@@ -1,0 +1,137 @@
+//! Time zones: which there are, and in which one a phone number is.
+
+use std::sync::LazyLock;
+
+use phonenumber::{PhoneNumber, Type, metadata};
+
+use super::phone::PhoneKey;
+
+/// The longest name of a zone that is looked at, in characters.
+pub const MAX_LENGTH: usize = 35;
+
+/// Countries whose mobile numbers tell where they are from: Mexico, Argentina,
+/// Brazil and Indonesia, after libphonenumber.
+const WITH_LOCAL_MOBILES: [u16; 4] = [52, 54, 55, 62];
+
+/// Prefixes of numbers in international form, in order, each with its zone. None
+/// where numbers with the prefix are in zones that keep different time.
+static PREFIXES: LazyLock<Vec<(&str, Option<&str>)>> = LazyLock::new(|| {
+    let lines = include_str!("prefixes.txt").lines().filter(|line| !line.starts_with('#'));
+    let entries = lines.filter_map(|line| line.split_once(' '));
+    entries.map(|(prefix, zone)| (prefix, Some(zone).filter(|zone| *zone != "-"))).collect()
+});
+
+/// Whether the tz database has a zone of that name, of at most [`MAX_LENGTH`] characters.
+pub fn exists(name: &str) -> bool {
+    name.len() <= MAX_LENGTH && tzdb_data::find_tz(name.as_bytes()).is_some()
+}
+
+/// The zone in which a number is. None when nothing tells, or when it can be in
+/// zones that keep different time: to call somebody at the wrong hour is worse
+/// than to ask.
+///
+/// The longest known prefix decides. A mobile or toll-free number says no more
+/// than its country, but where mobile numbers are given out like fixed ones.
+pub fn derive(number: &PhoneKey) -> Option<&'static str> {
+    let digits = number.as_str();
+    let parsed = phonenumber::parse(None, format!("+{digits}")).ok().filter(phonenumber::is_valid);
+    match parsed.filter(|number| !is_local(number)) {
+        Some(number) => of_prefix(&number.code().value().to_string()),
+        None => (1..=digits.len()).rev().find_map(|length| find(&digits[..length])).flatten(),
+    }
+}
+
+fn is_local(number: &PhoneNumber) -> bool {
+    match number.number_type(&metadata::DATABASE) {
+        Type::FixedLine | Type::FixedLineOrMobile => true,
+        Type::Mobile => WITH_LOCAL_MOBILES.contains(&number.code().value()),
+        _ => false,
+    }
+}
+
+fn of_prefix(prefix: &str) -> Option<&'static str> {
+    find(prefix).flatten()
+}
+
+fn find(prefix: &str) -> Option<Option<&'static str>> {
+    let at = PREFIXES.binary_search_by_key(&prefix, |(known, _)| known).ok()?;
+    Some(PREFIXES[at].1)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn zone(number: &str) -> Option<&'static str> {
+        derive(&PhoneKey::parse(number).expect("test numbers are well formed"))
+    }
+
+    #[test]
+    fn a_number_is_where_its_longest_prefix_is() {
+        for (number, wanted) in [
+            ("+1 415 555 0100", "America/Los_Angeles"),
+            ("+1 212 555 0100", "America/New_York"),
+            ("+1 312 555 0100", "America/Chicago"),
+            ("+49 30 1234567", "Europe/Berlin"),
+            ("+44 20 7946 0958", "Europe/London"),
+            ("+44 7911 123456", "Europe/London"),
+            ("+91 98765 43210", "Asia/Kolkata"),
+            ("+47 22 12 34 56", "Europe/Oslo"),
+            ("+61 2 9321 1234", "Australia/Sydney"),
+            ("+55 11 91234 5678", "America/Sao_Paulo"),
+            ("+34 91 123 45 67", "Europe/Madrid"),
+        ] {
+            assert_eq!(zone(number), Some(wanted), "{number}");
+        }
+    }
+
+    #[test]
+    fn a_number_that_can_be_in_several_zones_is_in_none() {
+        for number in [
+            "+1 800 253 0000",
+            "+61 8 9321 1234",
+            "+61 412 345 678",
+            "+34 612 345 678",
+            "+7 912 345 67 89",
+            "+1 907 555 0100",
+        ] {
+            assert_eq!(zone(number), None, "{number}");
+        }
+    }
+
+    #[test]
+    fn numbers_that_exist_nowhere_are_nowhere_or_where_their_prefix_is() {
+        for number in ["+188888888", "+177777777", "+100000000", "0", "999", "00000000000000000000"] {
+            assert_eq!(zone(number), None, "{number}");
+        }
+        assert_eq!(zone("+4930"), Some("Europe/Berlin"));
+    }
+
+    #[test]
+    fn the_prefixes_are_in_order_say_something_new_and_name_zones_that_exist() {
+        assert!(PREFIXES.len() > 2000, "{}", PREFIXES.len());
+        assert!(PREFIXES.is_sorted_by(|a, b| a.0 < b.0));
+        for (prefix, zone) in PREFIXES.iter() {
+            assert!(zone.is_none_or(exists), "{prefix}: {zone:?}");
+            let shorter = (1..prefix.len()).rev().find_map(|length| find(&prefix[..length]));
+            assert_ne!(shorter.flatten(), *zone, "{prefix} says what a shorter prefix says");
+        }
+    }
+
+    #[test]
+    fn a_zone_has_a_name_of_the_tz_database() {
+        assert!(exists("Europe/Lisbon") && exists("UTC") && exists("GMT"));
+        for name in ["", "Europe/Atlantis", "PST8PDTX", "\0", &"x".repeat(10_000)] {
+            assert!(!exists(name), "{name:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_number_has_a_zone_that_exists_or_none(digits in "[0-9]{1,20}") {
+            prop_assert!(zone(&digits).is_none_or(exists));
+        }
+    }
+}
