@@ -99,6 +99,30 @@ async fn a_record_that_is_wrong_says_all_of_it_in_the_vendors_codes() {
 }
 
 #[tokio::test]
+async fn a_zone_that_is_not_given_is_told_from_the_numbers() {
+    let app = TestApp::start().await;
+    let list = app.record_list("NOTHING").await;
+    let bulks = format!("/record-lists/{list}/records/bulks");
+    let new = |zone: Option<&str>, numbers: &[&str]| {
+        let numbers: Vec<Value> = numbers.iter().map(|number| json!({ "phone_number": number })).collect();
+        json!({"first_name": "a", "last_name": "b", "timezone": zone, "phone_numbers": numbers})
+    };
+    let body = json!({"records": [
+        new(Some("Asia/Tokyo"), &["+14155550100"]), new(None, &["+188888888", "+49 30 1234567"]), new(None, &["+188888888"])
+    ]});
+    let report = app.post(&bulks, &body).await.expect(201);
+    let records = &report["_embedded"]["records"];
+    assert_eq!((&records[0]["timezone"], &records[1]["timezone"]), (&json!("Asia/Tokyo"), &json!("Europe/Berlin")));
+    assert_eq!(records[2]["errors"], json!(["TIMEZONE_UNMATCHED"]));
+    let path = format!("/record-lists/{list}/records/{}", records[1]["id"].as_str().expect("an id"));
+    assert_eq!(app.get(&path).await.expect(200), records[1]);
+    let nowhere = json!([{"op": "remove", "path": "/phone_numbers/1"}, {"op": "remove", "path": "/timezone"}]);
+    assert_eq!(patch(&app, &path, &nowhere).await.expect(422)["fields"][0]["name"], "timezone");
+    let elsewhere = json!([{"op": "remove", "path": "/timezone"}, {"op": "replace", "path": "/phone_numbers/1/phone_number", "value": "+442079460101"}]);
+    assert_eq!(patch(&app, &path, &elsewhere).await.expect(200)["timezone"], "Europe/London");
+}
+
+#[tokio::test]
 async fn a_record_is_changed_by_the_vendors_patch() {
     let app = TestApp::start().await;
     let list = app.record_list("PHONE_NUMBER").await;

@@ -24,7 +24,8 @@ use crate::services::record_lists::MAX_ADDED;
 /// that say why it was not created. `errors` holds the vendor's bare codes, each once; `error_details` beside it has a
 /// code and a message for everything that is wrong. In a PHONE_NUMBER list a record's first number, in an EXTERNAL list
 /// its external reference must not be another live record's; the identifier of a deleted record can be used again at
-/// once. A `timezone` that is given is kept, whatever the number. `upload_request_id` is accepted and leads nowhere:
+/// once. A `timezone` that is given is kept, whatever the number; where none is given, that of the first number which
+/// tells one is stored and answered, and TIMEZONE_UNMATCHED says that none does. `upload_request_id` is accepted and leads nowhere:
 /// there are no uploads here.
 #[utoipa::path(
     tag = "record lists",

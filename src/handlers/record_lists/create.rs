@@ -20,7 +20,8 @@ use crate::services::Services;
 /// In a PHONE_NUMBER list a record's first number, in an EXTERNAL list its external reference must not be another live
 /// record's: that is 409, and `fields` names the record that has it. What is wrong with the record is 400, and `fields`
 /// names everything at once; the code is 0530921 when there is no number, and 0530940 when no time zone is given and
-/// none can be told from a number. A `timezone` that is given is kept, whatever the number.
+/// none can be told from a number. A `timezone` that is given is kept, whatever the number; else that of the first number
+/// which tells one is stored and answered.
 #[utoipa::path(
     tag = "record lists",
     operation_id = "create_record",

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use crate::domain::phone::PhoneKey;
 use crate::domain::record::{ExternalReference, Person, RecordError, RecordPhone, RecordProblem};
 use crate::domain::record_list::UniqueIdentifierType;
+use crate::domain::timezone;
 use crate::error::Error;
 use crate::handlers::body;
 
@@ -44,7 +45,7 @@ pub(super) struct NewRecordBody {
     /// Numbers in order of preference, at most 6. One of this and `phone_number` is required.
     #[schema(max_items = 6)]
     phone_numbers: Option<Vec<NewPhoneBody>>,
-    /// A zone of the tz database. Where none is given it is told from the numbers.
+    /// A zone of the tz database. Where none is given it is that of the first number which tells one.
     #[schema(max_length = 35)]
     timezone: Option<String>,
     /// 1 to 10.
@@ -246,12 +247,20 @@ impl Fields<'_> {
         (read.len() == count).then_some(read)
     }
 
-    fn timezone(&mut self, _phones: Option<&[RecordPhone]>) -> Option<String> {
-        let zone = self.read::<String>("timezone", RecordError::TimezoneInvalid)??;
-        if zone.len() > 35 || tzdb_data::find_tz(zone.as_bytes()).is_none() {
-            self.problem(RecordError::TimezoneInvalid, "timezone", "is not a zone of the tz database");
+    /// The zone that is given, else that of the first number which tells one.
+    fn timezone(&mut self, phone_numbers: Option<&[RecordPhone]>) -> Option<String> {
+        if let Some(zone) = self.read::<String>("timezone", RecordError::TimezoneInvalid)? {
+            if !timezone::exists(&zone) {
+                self.problem(RecordError::TimezoneInvalid, "timezone", "is not a zone of the tz database");
+            }
+            return Some(zone);
         }
-        Some(zone)
+        let told = phone_numbers?.iter().find_map(|phone| timezone::derive(&phone.key));
+        if told.is_none() {
+            let message = "none is given, and none can be told from the numbers";
+            self.problem(RecordError::TimezoneUnmatched, "timezone", message);
+        }
+        told.map(str::to_owned)
     }
 
     fn priority(&mut self) -> Option<i16> {
@@ -349,6 +358,22 @@ mod tests {
             ("OTHER", "extra_data"),
         ];
         assert_eq!(said, wanted.map(|(code, field)| (code, field.to_owned())));
+    }
+
+    #[test]
+    fn a_zone_that_is_given_is_kept_and_else_the_first_number_that_tells_one_decides() {
+        let read = |zone: Option<&str>, numbers: &[&str]| {
+            let numbers: Vec<Value> = numbers.iter().map(|number| json!({ "phone_number": number })).collect();
+            let input = json!({"first_name": "a", "last_name": "b", "timezone": zone, "phone_numbers": numbers});
+            let read = person(&input, UniqueIdentifierType::Nothing);
+            read.map(|person| person.timezone).map_err(|problems| problems[0].error)
+        };
+        let lisbon = Ok(Some("Europe/Lisbon".to_owned()));
+        assert_eq!(read(Some("Europe/Lisbon"), &["+14155550100"]), lisbon);
+        assert_eq!(read(Some("Europe/Lisbon"), &["+188888888"]), lisbon);
+        assert_eq!(read(None, &["+188888888", "+14155550100"]), Ok(Some("America/Los_Angeles".to_owned())));
+        assert_eq!(read(None, &["+188888888"]), Err(RecordError::TimezoneUnmatched));
+        assert_eq!(read(None, &["x"]), Err(RecordError::PhoneNumberInvalid), "and no more than that");
     }
 
     #[test]

@@ -14,6 +14,7 @@ use crate::domain::ids;
 use crate::domain::page::LastChange;
 use crate::domain::phone::PhoneKey;
 use crate::domain::record::{Record, RecordFilter};
+use crate::domain::timezone;
 use crate::error::{Error, Thing};
 use crate::handlers::auth::Authorized;
 use crate::handlers::etag::etag;
@@ -141,7 +142,7 @@ impl RecordFilterParams {
             priority.ok_or_else(|| Error::invalid("priorities", "must be 1 to 10 each"))
         };
         let timezones = several(query, "timezones");
-        if timezones.iter().any(|zone| tzdb_data::find_tz(zone.as_bytes()).is_none()) {
+        if !timezones.iter().all(|zone| timezone::exists(zone)) {
             return Err(Error::invalid("timezones", "must be zones of the tz database"));
         }
         Ok(RecordFilter {

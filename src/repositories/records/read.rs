@@ -6,7 +6,6 @@ use uuid::Uuid;
 use super::{PhoneRow, RecordRow};
 use crate::domain::ids::AccountId;
 use crate::domain::page::{LastChange, Page};
-use crate::domain::phone::PhoneKey;
 use crate::domain::record::{Record, RecordFilter};
 use crate::repositories::{Connection, Result};
 
@@ -108,12 +107,14 @@ pub async fn find_all(conn: &mut Connection, account: &AccountId, list: Uuid, id
 }
 
 /// A page of those of a list's live records that the filter leaves, the last
-/// changed first, and one more. The list must be live.
+/// changed first, and one more. The list must be live. `with_number` has those
+/// that have the filter's number, when it has one.
 pub async fn list_filtered(
     conn: &mut Connection,
     account: &AccountId,
     list: Uuid,
     filter: &RecordFilter,
+    with_number: Option<&[Uuid]>,
     page: &Page<LastChange>,
 ) -> Result<Vec<Record>> {
     let after = page.after_change();
@@ -133,10 +134,7 @@ pub async fn list_filtered(
                ) AS "phones!: Json<Vec<PhoneRow>>"
         FROM records r
         WHERE r.account_id = $1 AND r.record_list_id = $2 AND r.deleted_at IS NULL
-          AND ($3::text IS NULL OR r.id IN (
-              SELECT n.record_id FROM record_phones n
-              WHERE n.account_id = $1 AND n.record_list_id = $2 AND n.phone_key = $3
-          ))
+          AND ($3::uuid[] IS NULL OR r.id = ANY($3))
           AND (cardinality($4::smallint[]) = 0 OR r.priority = ANY($4))
           AND (cardinality($5::text[]) = 0 OR r.timezone = ANY($5))
           AND ($6::timestamptz IS NULL OR r.updated_at >= $6) AND ($7::timestamptz IS NULL OR r.updated_at <= $7)
@@ -146,7 +144,7 @@ pub async fn list_filtered(
         "#,
         account.as_str(),
         list,
-        filter.phone_key.as_ref().map(PhoneKey::as_str),
+        with_number,
         &filter.priorities,
         &filter.timezones,
         filter.updated.from,
@@ -161,29 +159,28 @@ pub async fn list_filtered(
     .map(|rows| rows.into_iter().map(Into::into).collect())
 }
 
-/// How many of a list's live records the filter leaves.
+/// How many of a list's live records the filter leaves. `with_number` has those
+/// that have the filter's number, when it has one.
 pub async fn count_filtered(
     conn: &mut Connection,
     account: &AccountId,
     list: Uuid,
     filter: &RecordFilter,
+    with_number: Option<&[Uuid]>,
 ) -> Result<i64> {
     sqlx::query_scalar!(
         r#"
         SELECT count(*) AS "count!"
         FROM records r
         WHERE r.account_id = $1 AND r.record_list_id = $2 AND r.deleted_at IS NULL
-          AND ($3::text IS NULL OR r.id IN (
-              SELECT n.record_id FROM record_phones n
-              WHERE n.account_id = $1 AND n.record_list_id = $2 AND n.phone_key = $3
-          ))
+          AND ($3::uuid[] IS NULL OR r.id = ANY($3))
           AND (cardinality($4::smallint[]) = 0 OR r.priority = ANY($4))
           AND (cardinality($5::text[]) = 0 OR r.timezone = ANY($5))
           AND ($6::timestamptz IS NULL OR r.updated_at >= $6) AND ($7::timestamptz IS NULL OR r.updated_at <= $7)
         "#,
         account.as_str(),
         list,
-        filter.phone_key.as_ref().map(PhoneKey::as_str),
+        with_number,
         &filter.priorities,
         &filter.timezones,
         filter.updated.from,

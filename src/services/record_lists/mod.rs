@@ -167,9 +167,17 @@ impl RecordLists {
                 if !record_lists::is_live(conn, account, list).await? {
                     return Err(Error::NotFound(Thing::RecordList));
                 }
+                let with_number: Option<Vec<Uuid>> = match &filter.phone_key {
+                    Some(number) => {
+                        let found = records::with_numbers(conn, account, list, &[number]).await?;
+                        Some(found.into_iter().map(|(_, id)| id).collect())
+                    }
+                    None => None,
+                };
+                let with_number = with_number.as_deref();
                 repositories::plan_for_values(conn).await?;
-                let total = records::count_filtered(conn, account, list, filter).await?;
-                let found = records::list_filtered(conn, account, list, filter, page).await?;
+                let total = records::count_filtered(conn, account, list, filter, with_number).await?;
+                let found = records::list_filtered(conn, account, list, filter, with_number, page).await?;
                 Ok(Listed::new(found, page.limit, total))
             })
             .await
