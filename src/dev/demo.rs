@@ -18,6 +18,7 @@ use crate::domain::ids::{ClientId, StreamId};
 use crate::domain::phone::{self, PhoneKey};
 use crate::domain::record::{CreatedRecord, ExternalReference, Person, RecordPhone};
 use crate::domain::record_list::{NewRecordList, UniqueIdentifierType};
+use crate::domain::version::IfMatch;
 use crate::services::Services;
 use crate::services::identity::Credentials;
 use crate::services::operator::Operator;
@@ -253,7 +254,7 @@ async fn campaign(
         details: Map::from_iter([("dialingMode".to_owned(), json!("Preview"))]),
     };
     let campaign = services.campaigns.create(caller, stream, &new).await?;
-    Ok(services.campaigns.trigger(caller, stream, &campaign.id, trigger).await?)
+    Ok(services.campaigns.trigger(caller, stream, &campaign.id, None, trigger, &IfMatch::Any).await?)
 }
 
 async fn record_list(

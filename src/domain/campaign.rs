@@ -115,7 +115,7 @@ pub struct Campaign {
     pub campaign_type: CampaignType,
     /// Where it stands.
     pub status: CampaignStatus,
-    /// The names of its lists, in the order of their ids.
+    /// The names of its lists, in the order in which they were named.
     pub contact_lists: Vec<String>,
     /// The vendor's other fields, as given.
     pub details: Map<String, Value>,
@@ -166,6 +166,66 @@ pub struct NewCampaign {
     pub contact_lists: Vec<String>,
     /// The vendor's other fields.
     pub details: Map<String, Value>,
+}
+
+/// What an update changes; what it does not name stays.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CampaignChange {
+    /// Its name.
+    pub name: Option<String>,
+    /// The names of its lists, in place of those that it had; at least one.
+    pub contact_lists: Option<Vec<String>>,
+    /// The vendor's other fields that change.
+    pub details: Map<String, Value>,
+}
+
+/// Which campaigns a list call asks for.
+#[derive(Clone, Debug, Default)]
+pub struct CampaignFilter {
+    /// Only those that reach people in this way.
+    pub campaign_type: Option<CampaignType>,
+    /// Only those in one of these statuses.
+    pub statuses: Option<Vec<CampaignStatus>>,
+    /// Only those with one of these priorities, as they were given.
+    pub priorities: Option<Vec<String>>,
+    /// Only those with one of these dialing modes, as they were given.
+    pub dialing_modes: Option<Vec<String>>,
+    /// Only those created at or after.
+    pub created_from: Option<OffsetDateTime>,
+    /// Only those created at or before.
+    pub created_to: Option<OffsetDateTime>,
+}
+
+/// The order of a list of campaigns.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CampaignOrder {
+    /// By name, A first.
+    NameAscending,
+    /// By name, Z first.
+    NameDescending,
+    /// The oldest first.
+    CreatedAscending,
+    /// The newest first.
+    CreatedDescending,
+    /// The last changed last.
+    UpdatedAscending,
+    /// The last changed first.
+    #[default]
+    UpdatedDescending,
+}
+
+impl CampaignOrder {
+    /// The order's name, for the statement that follows it.
+    pub fn name(self) -> &'static str {
+        match self {
+            CampaignOrder::NameAscending => "name asc",
+            CampaignOrder::NameDescending => "name desc",
+            CampaignOrder::CreatedAscending => "created_at asc",
+            CampaignOrder::CreatedDescending => "created_at desc",
+            CampaignOrder::UpdatedAscending => "updated_at asc",
+            CampaignOrder::UpdatedDescending => "updated_at desc",
+        }
+    }
 }
 
 /// What starts and stops a campaign.

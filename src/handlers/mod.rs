@@ -47,7 +47,7 @@ pub fn configure(config: &mut ServiceConfig) {
                 .configure(campaigns::configure),
         )
         .service(scope("/campaign/api/v2/public/{streamId}").configure(campaigns::configure))
-        .service(scope("/campaign/api/v1/public/{streamId}").service(campaigns::campaigns::trigger_campaign))
+        .service(scope("/campaign/api/v1/public/{streamId}").service(campaigns::campaigns::trigger::trigger_campaign))
         .service(scope("/api/1.1/public/{streamId}").service(campaigns::contact_lists::add_contacts))
         .service(scope("/record-lists").configure(record_lists::configure))
         .service(scope("/campaigns").configure(record_lists::configure_campaigns));

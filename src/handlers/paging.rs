@@ -104,6 +104,11 @@ pub struct PageBody<T> {
 }
 
 impl<T> PageBody<T> {
+    /// The answer for a page of a list that has no places.
+    pub fn numbered<K, D>(asked: &Page<K>, listed: Listed<D>, body: impl Fn(D) -> T) -> Self {
+        Self { after: None, ..Self::of(asked, listed, |_| String::new(), body) }
+    }
+
     /// The answer for a page; `place` tells a thing's place in the list.
     pub fn of<K, D>(asked: &Page<K>, listed: Listed<D>, place: impl Fn(&D) -> String, body: impl Fn(D) -> T) -> Self {
         Self {

@@ -648,6 +648,28 @@ async fn what_cannot_be_created_leaves_nothing_behind() {
                 case("an upload by number", 400, Field("upload_request_id"), json!({"records": [{}], "upload_request_id": 7}))
                     .code("0530900"),
             ]),
+            "update_campaign" | "update_campaign_v2" => cases.extend([
+                case("an array of fields", 400, Field("body"), json!(["n", [name]])),
+                case("nothing", 400, Field("body"), json!({})),
+                case("nothing of the caller's", 400, Field("body"), json!({"id": "x", "status": "Active"})),
+                case("an empty name", 400, Field("name"), json!({"name": " "})),
+                case("a long name", 400, Field("name"), json!({"name": long})),
+                case("no lists", 400, Field("contactLists"), json!({"contactLists": []})),
+                case("a list that is not there", 400, Field("contactLists[1]"), json!({"contactLists": [name, "nobody's"]})),
+                case("a NUL in another field", 400, Field("priority"), json!({"priority": "\0"})),
+            ]),
+            "list_campaigns" | "list_campaigns_v2" => cases.extend([
+                case("an array of fields", 400, Field("body"), json!(["voice"])),
+                case("another type", 400, Field("type"), json!({"type": "fax"})),
+                case("too many", 400, Field("limit"), json!({"limit": 101})),
+                case("a text for a number", 400, Field("skip"), json!({"skip": "one"})),
+                case("too deep", 400, Field("page"), json!({"page": 1_000_000})),
+                case("another status", 400, Field("filters.status[1]"), json!({"filters": {"status": ["Ready", "ready"]}})),
+                case("another filter", 400, Text("stat"), json!({"filters": {"stat": ["Ready"]}})),
+                case("another order", 400, Text("size"), json!({"sortBy": {"size": "asc"}})),
+                case("another direction", 400, Field("sortBy.name"), json!({"sortBy": {"name": "up"}})),
+                case("no time", 400, Field("startDate"), json!({"startDate": "yesterday"})),
+            ]),
             "update_contact" => cases.extend([
                 case("an array of fields", 400, Field("body"), json!(["a", "b"])),
                 case("nothing", 400, Field("body"), json!({})),

@@ -3,6 +3,7 @@
 mod support;
 
 mod bad_input;
+mod campaign_changes;
 mod campaigns;
 mod concurrency;
 mod contact_updates;

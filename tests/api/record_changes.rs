@@ -425,8 +425,7 @@ async fn records_are_filtered_and_links_keep_the_filters() {
     assert_eq!((&rest["total"], &rest["count"]), (&json!(2), &json!(1)));
     assert_eq!(rest["_links"].get("next"), None);
     assert_eq!(
-        app.get(&format!("/record-lists/8858c834-481d-4a02-8176-cffc02c50350/records?priorities=1")).await.expect(404)
-            ["code"],
+        app.get("/record-lists/8858c834-481d-4a02-8176-cffc02c50350/records?priorities=1").await.expect(404)["code"],
         "0530910"
     );
 }

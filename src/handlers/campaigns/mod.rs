@@ -70,9 +70,12 @@ pub fn configure(config: &mut ServiceConfig) {
         .service(contact_lists::create_contact_list)
         .service(contact_lists::get_contact_list)
         .service(contact_lists::delete_contact_list)
-        .service(campaigns::create_campaign)
-        .service(campaigns::get_campaign)
-        .service(campaigns::delete_campaign);
+        .service(campaigns::list::list_campaigns)
+        .service(campaigns::create::create_campaign)
+        .service(campaigns::read::get_campaign_status)
+        .service(campaigns::read::get_campaign)
+        .service(campaigns::update::update_campaign)
+        .service(campaigns::delete::delete_campaign);
 }
 
 /// What a single deletion takes in its query.
@@ -93,9 +96,9 @@ struct DeletionParams {
     #[param(required = false)]
     #[expect(dead_code, reason = "read when the caller is signed in; named here so that it is not unknown")]
     account_id: Option<String>,
-    /// `voice` or `sms`; told apart by the id already.
+    /// `voice` or `sms`. A campaign of the other type is then not found; a contact list is of neither.
     #[param(required = false)]
-    #[expect(dead_code, reason = "the vendor's clients send it; named here so that it is not unknown")]
+    #[expect(dead_code, reason = "read by those who delete campaigns; named here so that it is not unknown")]
     campaign_type: Option<String>,
 }
 

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use uuid::Uuid;
 
 use crate::clock::Clock;
-use crate::domain::campaign::Campaign;
+use crate::domain::campaign::{Campaign, CampaignType};
 use crate::domain::contact::Contact;
 use crate::domain::contact_list::ContactList;
 use crate::domain::deletion::{
@@ -18,6 +18,8 @@ use crate::error::{Error, Thing};
 use crate::postgres::{Database, Try};
 use crate::repositories::ledger::{self, Action, Entry};
 use crate::repositories::{self, Connection, Stamp, Visibility, Wait, Written};
+
+use super::campaigns::of_type;
 
 mod kinds;
 
@@ -96,7 +98,7 @@ impl Deletions {
         self.delete_one(caller, &request, Thing::ContactList, image, |list| Some(list.name.clone())).await
     }
 
-    /// Deletes one campaign. Answers it as it was before.
+    /// Deletes one campaign, of that type where one is named. Answers it as it was before.
     ///
     /// # Errors
     ///
@@ -106,11 +108,14 @@ impl Deletions {
         caller: &Caller,
         stream: &StreamId,
         id: &CampaignId,
+        campaign_type: Option<CampaignType>,
         options: Options,
     ) -> Result<(Deletion, Campaign), Error> {
         let request = single(Target::Campaigns(stream.clone()), id.clone().into(), options);
         let image = async |conn: &mut Connection| {
-            Ok(repositories::campaigns::find(conn, &caller.account_id, stream, id, Visibility::WithTrash).await?)
+            let found =
+                repositories::campaigns::find(conn, &caller.account_id, stream, id, Visibility::WithTrash).await?;
+            found.map(|campaign| of_type(campaign, campaign_type)).transpose()
         };
         self.delete_one(caller, &request, Thing::Campaign, image, |campaign| Some(campaign.name.clone())).await
     }

@@ -300,3 +300,9 @@ impl Account {
         self.family(&format!("/campaign/{id}"))
     }
 }
+
+/// The base paths under which the campaigns family is there.
+pub fn campaign_bases(account: &Account) -> [String; 2] {
+    let stream = &account.stream;
+    [format!("/agentassist/api/v1/public/{stream}/campaign"), format!("/campaign/api/v2/public/{stream}/campaign")]
+}

@@ -8,7 +8,7 @@ pub mod operations;
 pub mod postgres;
 pub mod refusal;
 
-pub use app::{Account, TestApp};
-pub use http::Answer;
+pub use app::{Account, TestApp, campaign_bases};
+pub use http::{Answer, redacted_times};
 pub use operations::{Operation, Things};
 pub use refusal::{Family, fingerprint};

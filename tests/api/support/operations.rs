@@ -233,6 +233,24 @@ impl Things {
                 None,
             ),
         ];
+        let changes = [
+            (
+                format!("/agentassist/api/v1/public/{stream}/campaign"),
+                ["update_campaign", "get_campaign_status", "list_campaigns"],
+            ),
+            (
+                format!("/campaign/api/v2/public/{stream}/campaign"),
+                ["update_campaign_v2", "get_campaign_status_v2", "list_campaigns_v2"],
+            ),
+        ];
+        for (base, [update, status, list]) in changes {
+            let one = format!("{base}/{campaign}");
+            operations.extend([
+                operation(update, Method::PUT, one.clone(), Some(json!({"priority": "4"}))),
+                operation(status, Method::POST, format!("{one}/status?view=status"), None),
+                operation(list, Method::POST, format!("{base}/getAllCampaignDetails"), Some(json!({"type": "voice"}))),
+            ]);
+        }
         let bases = [
             (
                 format!("/agentassist/api/v1/public/{stream}/campaign"),
@@ -376,6 +394,8 @@ impl Operation {
             "list_contacts",
             "import_contacts",
             "list_contact_imports",
+            "list_campaigns",
+            "list_campaigns_v2",
             "create_contact_list",
             "create_contact_list_v2",
             "list_record_lists",

@@ -1,0 +1,136 @@
+//! Campaigns go into the trash and out of the database.
+
+use super::super::{Connection, LockedRow, Result, Stamp, Wait, Written};
+use crate::domain::campaign::CampaignStatus;
+use crate::domain::ids::{AccountId, CampaignId, StreamId};
+
+/// Locks campaigns for deletion, in the order of their ids.
+pub async fn lock(
+    conn: &mut Connection,
+    account: &AccountId,
+    stream: &StreamId,
+    ids: &[&str],
+    wait: Wait,
+) -> Result<Vec<LockedRow>> {
+    match wait {
+        Wait::Block => {
+            sqlx::query_as!(
+                LockedRow,
+                r#"
+                SELECT id, deleted_at IS NOT NULL AS "trashed!", version, held
+                FROM campaigns
+                WHERE account_id = $1 AND stream_id = $2 AND id = ANY($3)
+                ORDER BY id
+                FOR UPDATE
+                "#,
+                account.as_str(),
+                stream.as_str(),
+                ids as _,
+            )
+            .fetch_all(conn)
+            .await
+        }
+        Wait::Skip => {
+            sqlx::query_as!(
+                LockedRow,
+                r#"
+                SELECT id, deleted_at IS NOT NULL AS "trashed!", version, held
+                FROM campaigns
+                WHERE account_id = $1 AND stream_id = $2 AND id = ANY($3)
+                ORDER BY id
+                FOR UPDATE SKIP LOCKED
+                "#,
+                account.as_str(),
+                stream.as_str(),
+                ids as _,
+            )
+            .fetch_all(conn)
+            .await
+        }
+    }
+}
+
+/// Those of the ids that exist, whoever has them locked.
+pub async fn existing(
+    conn: &mut Connection,
+    account: &AccountId,
+    stream: &StreamId,
+    ids: &[&str],
+) -> Result<Vec<String>> {
+    sqlx::query_scalar!(
+        "SELECT id FROM campaigns WHERE account_id = $1 AND stream_id = $2 AND id = ANY($3)",
+        account.as_str(),
+        stream.as_str(),
+        ids as _,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// Whether there is such a live campaign in any stream.
+pub async fn is_live(conn: &mut Connection, account: &AccountId, id: &CampaignId) -> Result<bool> {
+    sqlx::query_scalar!(
+        r#"
+        SELECT EXISTS (
+            SELECT FROM campaigns WHERE account_id = $1 AND id = $2 AND deleted_at IS NULL
+        ) AS "exists!"
+        "#,
+        account.as_str(),
+        id.as_str(),
+    )
+    .fetch_one(conn)
+    .await
+}
+
+/// Keeps a campaign of any stream from being deleted while it is attached or
+/// detached. Answers whether there is such a live campaign.
+pub async fn keep(conn: &mut Connection, account: &AccountId, id: &CampaignId) -> Result<bool> {
+    let found = sqlx::query_scalar!(
+        "SELECT id FROM campaigns WHERE account_id = $1 AND id = $2 AND deleted_at IS NULL FOR KEY SHARE",
+        account.as_str(),
+        id.as_str(),
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(found.is_some())
+}
+
+/// Those of the ids whose campaign is live and running.
+pub async fn running(conn: &mut Connection, account: &AccountId, ids: &[&str]) -> Result<Vec<String>> {
+    sqlx::query_scalar!(
+        "SELECT id FROM campaigns WHERE account_id = $1 AND id = ANY($2) AND status = $3 AND deleted_at IS NULL",
+        account.as_str(),
+        ids as _,
+        CampaignStatus::Active.name(),
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// Moves live campaigns into the trash. They must be locked and have let go.
+pub async fn trash(conn: &mut Connection, account: &AccountId, ids: &[&str], stamp: &Stamp) -> Result<Vec<Written>> {
+    sqlx::query_as!(
+        Written,
+        r#"
+        UPDATE campaigns
+        SET deleted_at = $3, deleted_by = $4, deletion_id = $5, updated_at = $3, version = version + 1
+        WHERE account_id = $1 AND id = ANY($2) AND deleted_at IS NULL
+        RETURNING id, version
+        "#,
+        account.as_str(),
+        ids as _,
+        stamp.at,
+        stamp.by.as_str(),
+        stamp.deletion_id,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// Removes trashed campaigns for good. Answers how many went.
+pub async fn remove(conn: &mut Connection, account: &AccountId, ids: &[&str]) -> Result<u64> {
+    let done = sqlx::query!("DELETE FROM campaigns WHERE account_id = $1 AND id = ANY($2)", account.as_str(), ids as _)
+        .execute(conn)
+        .await?;
+    Ok(done.rows_affected())
+}
