@@ -15,6 +15,7 @@ mod identity;
 mod imports;
 mod layers;
 mod openapi;
+mod platform_tokens;
 mod program;
 mod records;
 mod seeds;
