@@ -14,6 +14,7 @@ mod guards;
 mod identity;
 mod imports;
 mod layers;
+mod oauth;
 mod openapi;
 mod platform_tokens;
 mod program;
