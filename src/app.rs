@@ -9,19 +9,23 @@ use std::time::Duration;
 use actix_web::dev::{Server, ServerHandle};
 use actix_web::middleware::{Condition, from_fn};
 use actix_web::{App, HttpServer, guard, web};
+use secrecy::SecretString;
 use sqlx::postgres::PgConnectOptions;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use utoipa_actix_web::AppExt;
 
 use crate::clock::Clock;
-use crate::config::LimitArgs;
+use crate::config::{IdentityArgs, LimitArgs};
 use crate::handlers::openapi::{self, Document};
 use crate::handlers::{self, Settings, cors, error, health, trace};
 use crate::postgres::guards::{self, GuardError};
 use crate::postgres::{Database, PoolSettings};
-use crate::sealing::Sealer;
+use crate::sealing::{Sealer, SealingError};
 use crate::services::Services;
 use crate::services::health::Stopping;
+use crate::services::identity::Keyring;
+use crate::services::issuers::{IssuerError, Issuers};
+use crate::services::tokens::signing::{SigningKeyError, SigningKeys};
 
 /// What the application is put together from.
 pub struct Parts {
@@ -29,8 +33,8 @@ pub struct Parts {
     pub database: PgConnectOptions,
     /// How many connections, and how long things wait.
     pub pool: PoolSettings,
-    /// What opens the clients' secrets.
-    pub sealer: Arc<Sealer>,
+    /// What callers are verified with.
+    pub keyring: Keyring,
     /// What tells the time.
     pub clock: Clock,
     /// What handlers need to know.
@@ -48,7 +52,7 @@ impl Parts {
     /// the measure that the command line gives.
     pub fn new(
         database: PgConnectOptions,
-        sealer: Arc<Sealer>,
+        keyring: Keyring,
         clock: Clock,
         public_url: &str,
         limits: &LimitArgs,
@@ -56,10 +60,10 @@ impl Parts {
         Self {
             database,
             pool: limits.pool(),
-            sealer,
+            keyring,
             clock,
             settings: Settings {
-                public_url: public_url.trim_end_matches('/').to_owned(),
+                public_url: canonical(public_url).to_owned(),
                 record_bulk_limit: limits.record_bulk_limit.into(),
                 cors_origins: limits.cors_origins.clone(),
             },
@@ -68,6 +72,37 @@ impl Parts {
             shutdown_timeout: limits.shutdown_timeout,
         }
     }
+}
+
+/// Puts the keyring together, of a service that is found at `public_url`.
+///
+/// # Errors
+///
+/// [`KeyringError`] that names the setting's fault.
+pub fn keyring(secret_key: &SecretString, public_url: &str, args: &IdentityArgs) -> Result<Keyring, KeyringError> {
+    Ok(Keyring {
+        sealer: Arc::new(Sealer::new(secret_key)?),
+        signing: Arc::new(SigningKeys::new(canonical(public_url), secret_key, &args.signing_keys)?),
+        issuers: Arc::new(Issuers::new(&args.issuers)?),
+    })
+}
+
+fn canonical(public_url: &str) -> &str {
+    public_url.trim_end_matches('/')
+}
+
+/// Why there is no keyring.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyringError {
+    /// The secret key is none.
+    #[error(transparent)]
+    Secret(#[from] SealingError),
+    /// One of the signing keys is none.
+    #[error(transparent)]
+    Signing(#[from] SigningKeyError),
+    /// The issuers cannot be used.
+    #[error(transparent)]
+    Issuers(#[from] IssuerError),
 }
 
 /// Why the application does not start.
@@ -140,7 +175,7 @@ pub async fn check(parts: &Parts) -> Result<(), StartError> {
 /// The services, for use within the calling runtime.
 pub fn services(parts: &Parts) -> Services {
     let database = Database::new(parts.database.clone(), parts.pool);
-    Services::new(database, parts.clock.clone(), parts.sealer.clone(), Stopping::default())
+    Services::new(database, parts.clock.clone(), parts.keyring.clone(), Stopping::default())
 }
 
 /// Puts the application together.
@@ -161,7 +196,7 @@ pub fn build(parts: Parts, listener: TcpListener) -> Result<Application, StartEr
         // Made by each thread for itself: a connection lives and dies with the thread that opened it, and one thread's
         // end must not break off what another has under way.
         let database = Database::new(parts.database.clone(), parts.pool.shared_by(threads));
-        let services = Services::new(database, parts.clock.clone(), parts.sealer.clone(), shown.clone());
+        let services = Services::new(database, parts.clock.clone(), parts.keyring.clone(), shown.clone());
         App::new()
             .wrap(Condition::new(!origins.is_empty(), cors::allow(&origins)))
             .wrap(from_fn(trace::trace))

@@ -14,6 +14,7 @@ use crate::domain::ids::{AccountId, ClientId};
 use crate::handlers::cors;
 use crate::postgres::PoolSettings;
 use crate::postgres::migrations::RolePasswords;
+use crate::services::issuers::Issuer;
 use crate::telemetry::LogFormat;
 
 /// The deletion service of a contact-center platform.
@@ -62,6 +63,9 @@ pub struct DevArgs {
     /// How the log is written.
     #[arg(long, env = "EXPUNGE_LOG_FORMAT", default_value = "text")]
     pub log_format: LogFormat,
+    /// Whose tokens are taken.
+    #[command(flatten)]
+    pub identity: IdentityArgs,
     /// What the service may use.
     #[command(flatten)]
     pub limits: LimitArgs,
@@ -79,7 +83,8 @@ pub struct ServeArgs {
     /// The address to serve on.
     #[arg(long, env = "EXPUNGE_LISTEN", default_value = "127.0.0.1:8080")]
     pub listen: SocketAddr,
-    /// Where callers find the service, for the links in answers. Without it, the address.
+    /// Where callers find the service, for the links in answers and as the issuer of our own tokens. Without it, the
+    /// address.
     #[arg(long, env = "EXPUNGE_PUBLIC_URL")]
     pub public_url: Option<String>,
     /// How the log is written.
@@ -94,9 +99,28 @@ pub struct ServeArgs {
     /// Passwords to set, for --migrate.
     #[command(flatten)]
     pub passwords: PasswordArgs,
+    /// Whose tokens are taken.
+    #[command(flatten)]
+    pub identity: IdentityArgs,
     /// What the service may use.
     #[command(flatten)]
     pub limits: LimitArgs,
+}
+
+/// Whose platform tokens are taken, beside the clients' own.
+#[derive(Clone, Debug, Default, Args)]
+pub struct IdentityArgs {
+    /// An issuer whose platform tokens are taken, as iss=https://id.example;jwks=https://id.example/keys;aud=expunge:
+    /// what its tokens say in iss, where its keys are, and, if it is given, what its tokens must say in aud. The keys'
+    /// address is https://, or http:// on this machine. May be given more than once.
+    #[arg(long = "issuer", env = "EXPUNGE_ISSUERS", value_delimiter = ',', value_parser = Issuer::parse)]
+    pub issuers: Vec<Issuer>,
+    /// A key that the tokens of POST /oauth/token are signed with: 32 bytes in base64, or the word derived for the one
+    /// that is derived from the secret key, which is also the default. May be given more than once: the first signs, all
+    /// are published and verified. To rotate, start every process with the new key added at the end, and then with the
+    /// new key in front; ten minutes later the old one can be left out.
+    #[arg(long = "signing-key", env = "EXPUNGE_SIGNING_KEYS", value_delimiter = ',', hide_env_values = true)]
+    pub signing_keys: Vec<SecretString>,
 }
 
 /// What the service may use, and which pages may use it.

@@ -12,6 +12,7 @@
 //! | [`services`] | one method is one use case is one transaction; [`services::deletions`] is the engine |
 //! | [`repositories`] | SQL, one file for each family of tables |
 //! | [`postgres`] | transactions, migrations, the guards that read the catalog at start, the private server |
+//! | [`services::tokens`], [`services::issuers`] | what tokens are, and the keys of those who sign them |
 //! | [`dev`], [`operator`] | `expunge dev` with its demo; accounts, streams and clients from the command line |
 //! | [`clock`], [`sealing`], [`json`], [`error`] | the time, secrets at rest, strict JSON, what can go wrong |
 //!

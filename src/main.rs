@@ -1,7 +1,6 @@
 //! The subcommands, and nothing else.
 
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use anyhow::Context;
 use clap::Parser;
@@ -10,7 +9,6 @@ use expunge::clock::Clock;
 use expunge::config::{Cli, Command, OwnerArgs, ServeArgs};
 use expunge::handlers::openapi::Document;
 use expunge::postgres::migrations::{self, RolePasswords};
-use expunge::sealing::Sealer;
 use expunge::{dev, operator, postgres, telemetry};
 use secrecy::SecretString;
 use sqlx::{Connection, PgConnection};
@@ -63,8 +61,8 @@ async fn serve(args: ServeArgs) -> anyhow::Result<()> {
     let (listener, address) = app::bind(args.listen)?;
     let public_url = args.public_url.unwrap_or_else(|| format!("http://{address}"));
     let database = postgres::connect_options(&args.database_url).context("EXPUNGE_DATABASE_URL")?;
-    let sealer = Arc::new(Sealer::new(&args.secret_key)?);
-    let parts = Parts::new(database, sealer, Clock::system(), &public_url, &args.limits);
+    let keyring = app::keyring(&args.secret_key, &public_url, &args.identity)?;
+    let parts = Parts::new(database, keyring, Clock::system(), &public_url, &args.limits);
     app::check(&parts).await?;
     let application = app::build(parts, listener)?;
     tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "serving");

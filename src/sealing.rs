@@ -1,6 +1,7 @@
 //! Secrets at rest: sealed with a key that is not in the database.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
+use aws_lc_rs::hkdf::{HKDF_SHA256, Salt};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use secrecy::{ExposeSecret, SecretString};
@@ -32,9 +33,7 @@ impl Sealer {
     ///
     /// When it does not spell 32 bytes.
     pub fn new(text: &SecretString) -> Result<Self, SealingError> {
-        let text = text.expose_secret().trim();
-        let bytes = hex::decode(text).or_else(|_| BASE64_STANDARD.decode(text)).map_err(|_| SealingError::Key)?;
-        RandomizedNonceKey::new(&AES_256_GCM, &bytes).map(Self).map_err(|_| SealingError::Key)
+        RandomizedNonceKey::new(&AES_256_GCM, &key_bytes(text)?).map(Self).map_err(|_| SealingError::Key)
     }
 
     /// Seals `secret` for `name`.
@@ -88,6 +87,27 @@ pub fn generate_key() -> Result<SecretString, SealingError> {
     Ok(SecretString::from(BASE64_STANDARD.encode(random_bytes()?)))
 }
 
+/// 32 bytes for another purpose, derived from the key that `text` spells: the
+/// same wherever the key is the same, and saying nothing of it.
+///
+/// # Errors
+///
+/// When it does not spell 32 bytes.
+pub fn derive(text: &SecretString, purpose: &str) -> Result<[u8; 32], SealingError> {
+    let key = Salt::new(HKDF_SHA256, b"expunge").extract(&key_bytes(text)?);
+    let mut bytes = [0; 32];
+    key.expand(&[purpose.as_bytes()], HKDF_SHA256)
+        .and_then(|derived| derived.fill(&mut bytes))
+        .map_err(|_| SealingError::Key)?;
+    Ok(bytes)
+}
+
+fn key_bytes(text: &SecretString) -> Result<[u8; 32], SealingError> {
+    let text = text.expose_secret().trim();
+    let bytes = hex::decode(text).or_else(|_| BASE64_STANDARD.decode(text)).map_err(|_| SealingError::Key)?;
+    bytes.try_into().map_err(|_| SealingError::Key)
+}
+
 fn random_bytes() -> Result<[u8; 32], SealingError> {
     let mut bytes = [0; 32];
     aws_lc_rs::rand::fill(&mut bytes).map_err(|_| SealingError::Key)?;
@@ -114,6 +134,16 @@ mod tests {
         assert!(ours.open("cs-1", &altered).is_err());
         assert!(ours.open("cs-1", &sealed[..5]).is_err());
         assert!(!sealed.windows(7).any(|window| window == b"printed"));
+    }
+
+    #[test]
+    fn what_is_derived_depends_on_the_key_and_the_purpose_alone() {
+        let (key, other) = (SecretString::from("00".repeat(32)), SecretString::from("01".repeat(32)));
+        let in_base64 = SecretString::from(BASE64_STANDARD.encode([0; 32]));
+        let derived = derive(&key, "a").expect("a key");
+        assert_eq!(derive(&in_base64, "a").expect("a key"), derived);
+        assert_ne!(derive(&key, "b").expect("a key"), derived);
+        assert_ne!(derive(&other, "a").expect("a key"), derived);
     }
 
     #[test]

@@ -5,7 +5,6 @@ use std::io::Write;
 use std::net::TcpListener;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -19,7 +18,7 @@ use crate::config::DevArgs;
 use crate::postgres::embedded::{self, Durability, EmbeddedPostgres};
 use crate::postgres::migrations::{self, RolePasswords};
 use crate::postgres::{APP_ROLE, provision, quiet};
-use crate::sealing::{self, Sealer};
+use crate::sealing;
 use crate::services::operator::Operator;
 use crate::telemetry;
 
@@ -74,10 +73,10 @@ async fn build(
     let mut connection = PgConnection::connect_with(&owner).await?;
     migrations::migrate(&mut connection, &RolePasswords::default()).await?;
 
-    let sealer = Arc::new(Sealer::new(&secret_key(data_dir)?)?);
+    let keyring = app::keyring(&secret_key(data_dir)?, base_url, &args.identity)?;
     let clock = Clock::system();
     let database = server.username(APP_ROLE).database(DATABASE);
-    let parts = Parts::new(database, sealer.clone(), clock.clone(), base_url, &args.limits);
+    let parts = Parts::new(database, keyring.clone(), clock.clone(), base_url, &args.limits);
     app::check(&parts).await?;
 
     let file = data_dir.join("demo.json");
@@ -86,7 +85,7 @@ async fn build(
         let text = fs::read(&file).with_context(|| format!("{} cannot be read", file.display()))?;
         serde_json::from_slice(&text).with_context(|| format!("{} is damaged; --fresh starts over", file.display()))?
     } else {
-        let mut operator = Operator::new(connection, clock.clone(), sealer);
+        let mut operator = Operator::new(connection, clock.clone(), keyring.sealer);
         demo::load(&mut operator, &app::services(&parts), &clock).await?
     };
     renew(&file, &mut demo, base_url, &clock)?;

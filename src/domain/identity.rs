@@ -56,6 +56,11 @@ impl Scope {
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|scope| scope.name() == name)
     }
+
+    /// Scopes as tokens carry them: their names, with spaces between.
+    pub fn join(scopes: &[Scope]) -> String {
+        scopes.iter().map(|scope| scope.name()).collect::<Vec<_>>().join(" ")
+    }
 }
 
 /// Who sent a request that has been signed in, and in whose name it acts.
@@ -99,6 +104,16 @@ pub struct Client {
     pub expiry: TokenExpiry,
     /// Whether it has been revoked.
     pub revoked: bool,
+}
+
+/// A token of ours, for the client that asked for it.
+pub struct IssuedToken {
+    /// The token.
+    pub token: String,
+    /// How long it lives, in seconds.
+    pub lifetime: i64,
+    /// What it allows.
+    pub scopes: Vec<Scope>,
 }
 
 /// A client's secret, in the one moment in which it can be read.

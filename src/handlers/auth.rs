@@ -173,7 +173,7 @@ fn token(request: &HttpRequest) -> Result<&str, Error> {
 
 /// A header that says who calls. Given twice it must say the same: another
 /// reader of the request may take the other.
-fn header<'a>(request: &'a HttpRequest, name: &str) -> Result<Option<&'a str>, Error> {
+pub(super) fn header<'a>(request: &'a HttpRequest, name: &str) -> Result<Option<&'a str>, Error> {
     let mut values = request.headers().get_all(name);
     let Some(first) = values.next() else { return Ok(None) };
     if values.any(|other| other != first) {

@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
+use super::params;
 use crate::error::Error;
 use crate::json;
 
@@ -46,11 +47,11 @@ impl Body {
     /// [`Error::UnsupportedMediaType`], [`Error::TooLarge`], and [`Error::Invalid`]
     /// for what is missing, not JSON, or names a key twice.
     pub async fn value(mut self) -> Result<Value, Error> {
-        let bytes = self.bytes().await?;
+        let bytes = self.bytes(MAX_LENGTH).await?;
         if bytes.is_empty() {
             return Err(Error::invalid("body", "a JSON body is required"));
         }
-        if !self.content_type.as_deref().is_some_and(is_json) {
+        if !self.is(&["application/json", "application/hal+json"]) {
             return Err(Error::UnsupportedMediaType { takes: "application/json in UTF-8" });
         }
         json::parse(&bytes).map_err(|message| Error::invalid("body", message))
@@ -65,6 +66,20 @@ impl Body {
         typed(self.value().await?, "")
     }
 
+    /// The body as a form of at most `limit` bytes. An empty one passes with any content type.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnsupportedMediaType`], [`Error::TooLarge`], and [`Error::Invalid`]
+    /// that names the field that is wrong.
+    pub async fn form<T: DeserializeOwned>(mut self, limit: usize) -> Result<T, Error> {
+        let bytes = self.bytes(limit).await?;
+        if !bytes.is_empty() && !self.is(&["application/x-www-form-urlencoded"]) {
+            return Err(Error::UnsupportedMediaType { takes: "application/x-www-form-urlencoded" });
+        }
+        params::parse_pairs("body", &bytes)
+    }
+
     /// Nothing: the operation takes no body. An empty one passes with any
     /// content type, and so does an empty object.
     ///
@@ -72,7 +87,7 @@ impl Body {
     ///
     /// [`Error::Invalid`] when there is something in it.
     pub async fn none(mut self) -> Result<(), Error> {
-        let bytes = self.bytes().await?;
+        let bytes = self.bytes(MAX_LENGTH).await?;
         let text = bytes.trim_ascii();
         if text.is_empty() || json::parse(text).is_ok_and(|value| value == Value::Object(serde_json::Map::new())) {
             Ok(())
@@ -81,7 +96,20 @@ impl Body {
         }
     }
 
-    async fn bytes(&mut self) -> Result<Vec<u8>, Error> {
+    /// Whether the content type is one of these, in UTF-8.
+    fn is(&self, kinds: &[&str]) -> bool {
+        let mut parts = self.content_type.as_deref().unwrap_or_default().split(';').map(str::trim);
+        let kind = parts.next().unwrap_or_default();
+        let is_utf8 = parts.all(|parameter| match parameter.split_once('=') {
+            Some((name, charset)) if name.trim().eq_ignore_ascii_case("charset") => {
+                charset.trim().trim_matches('"').eq_ignore_ascii_case("utf-8")
+            }
+            _ => true,
+        });
+        is_utf8 && kinds.iter().any(|known| kind.eq_ignore_ascii_case(known))
+    }
+
+    async fn bytes(&mut self, limit: usize) -> Result<Vec<u8>, Error> {
         let mut bytes = Vec::new();
         let mut length = 0;
         while let Some(chunk) = self.payload.next().await {
@@ -90,13 +118,13 @@ impl Body {
             if length > MAX_DRAINED {
                 break;
             }
-            if length <= MAX_LENGTH {
+            if length <= limit {
                 bytes.extend_from_slice(&chunk);
             } else {
                 bytes = Vec::new();
             }
         }
-        if length > MAX_LENGTH { Err(Error::TooLarge { what: "body, in bytes", limit: MAX_LENGTH }) } else { Ok(bytes) }
+        if length > limit { Err(Error::TooLarge { what: "body, in bytes", limit }) } else { Ok(bytes) }
     }
 }
 
@@ -212,16 +240,4 @@ pub fn storable(field: &str, value: &Value) -> Result<(), Error> {
         }),
         _ => Ok(()),
     }
-}
-
-fn is_json(content_type: &str) -> bool {
-    let mut parts = content_type.split(';').map(str::trim);
-    let kind = parts.next().unwrap_or_default();
-    let is_utf8 = parts.all(|parameter| match parameter.split_once('=') {
-        Some((name, charset)) if name.trim().eq_ignore_ascii_case("charset") => {
-            charset.trim().trim_matches('"').eq_ignore_ascii_case("utf-8")
-        }
-        _ => true,
-    });
-    is_utf8 && ["application/json", "application/hal+json"].iter().any(|json| kind.eq_ignore_ascii_case(json))
 }

@@ -14,6 +14,7 @@ use serde_json::json;
 use super::campaigns::CampaignsFamily;
 use super::contacts::ContactsFamily;
 use super::json_text;
+use super::oauth::OauthFamily;
 use super::openapi::Document;
 use super::record_lists::RecordListsFamily;
 use crate::domain::contact_import::RowProblem;
@@ -24,6 +25,8 @@ use crate::error::Error;
 pub trait Family: 'static {
     /// The content type of its errors.
     const CONTENT_TYPE: &'static str;
+    /// How it asks who calls.
+    const CHALLENGE: &'static str = "Bearer";
 
     /// The error in the family's envelope.
     fn envelope(error: &Error) -> serde_json::Value;
@@ -130,6 +133,7 @@ pub fn respond_at(path: &str, error: &Error) -> HttpResponse {
         Some("agentassist") => respond::<ContactsFamily>(error),
         Some("campaign" | "api") => respond::<CampaignsFamily>(error),
         Some("record-lists" | "campaigns") => respond::<RecordListsFamily>(error),
+        Some("oauth") => respond::<OauthFamily>(error),
         _ => respond::<Native>(error),
     }
 }
@@ -145,7 +149,7 @@ fn respond<F: Family>(error: &Error) -> HttpResponse {
             response.insert_header((RETRY_AFTER, "1"));
         }
         Error::InvalidToken | Error::InvalidCredentials => {
-            response.insert_header((WWW_AUTHENTICATE, "Bearer"));
+            response.insert_header((WWW_AUTHENTICATE, F::CHALLENGE));
         }
         _ => {}
     }

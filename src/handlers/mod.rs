@@ -19,6 +19,7 @@ pub mod cors;
 pub mod error;
 pub mod etag;
 pub mod health;
+pub mod oauth;
 pub mod openapi;
 pub mod paging;
 pub mod params;
@@ -41,6 +42,7 @@ pub fn configure(config: &mut ServiceConfig) {
     config
         .service(health::livez)
         .service(health::readyz)
+        .configure(oauth::configure)
         .service(
             scope("/agentassist/api/v1/public/{streamId}")
                 .configure(contacts::configure)

@@ -16,6 +16,7 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 use super::campaigns::CampaignsError;
 use super::configure;
 use super::contacts::ContactsError;
+use super::oauth::OauthError;
 use super::record_lists::RecordListsError;
 
 /// The document, and the paths and methods in it.
@@ -107,8 +108,9 @@ fn document() -> OpenApi {
 }
 
 fn frame() -> OpenApi {
-    let client_token = "A client token: HS256, signed with the client's secret, with the claims `appId` (the client's id) \
-                        and `exp` (at most an hour away, unless the client may use tokens that do not expire).";
+    let token = "A client token: HS256, signed with the client's secret, with the claims `appId` (the client's id) and `exp` \
+                 (at most an hour away, unless the client may use tokens that do not expire). Or a platform token: of \
+                 `POST /oauth/token`, or of an issuer that the operator has configured.";
     let mut frame = OpenApiBuilder::new()
         .info(
             InfoBuilder::new()
@@ -122,6 +124,10 @@ fn frame() -> OpenApi {
         )
         .servers(Some([ServerBuilder::new().url("/").build()]))
         .tags(Some([
+            TagBuilder::new()
+                .name("identity")
+                .description(Some("Tokens, and the keys they are verified with."))
+                .build(),
             TagBuilder::new().name("contacts").description(Some("People an agent can call.")).build(),
             TagBuilder::new()
                 .name("campaigns")
@@ -137,6 +143,7 @@ fn frame() -> OpenApi {
         .build();
     let components = frame.components.get_or_insert_default();
     // Only what a success answers is collected from the handlers.
+    add_schema::<OauthError>(components);
     add_schema::<ContactsError>(components);
     add_schema::<CampaignsError>(components);
     add_schema::<RecordListsError>(components);
@@ -144,16 +151,21 @@ fn frame() -> OpenApi {
         "auth",
         SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::with_description(
             "auth",
-            &format!("{client_token} Bare, without `Bearer`."),
+            &format!("{token} Bare, without `Bearer`."),
         ))),
     );
     components.add_security_scheme(
         "bearer",
         SecurityScheme::Http(
+            HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").description(Some(token)).build(),
+        ),
+    );
+    components.add_security_scheme(
+        "client",
+        SecurityScheme::Http(
             HttpBuilder::new()
-                .scheme(HttpAuthScheme::Bearer)
-                .bearer_format("JWT")
-                .description(Some(client_token))
+                .scheme(HttpAuthScheme::Basic)
+                .description(Some("The client's id and its secret. Only for `POST /oauth/token`."))
                 .build(),
         ),
     );

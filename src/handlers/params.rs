@@ -15,10 +15,19 @@ use crate::error::Error;
 ///
 /// [`Error::Invalid`] that names the parameter.
 pub fn parse<T: DeserializeOwned>(query: &str) -> Result<T, Error> {
-    let pairs = serde_urlencoded::Deserializer::new(form_urlencoded::parse(query.as_bytes()));
+    parse_pairs("query", query.as_bytes())
+}
+
+/// Reads pairs of a name and a value, which stand in `place`, into `T`.
+///
+/// # Errors
+///
+/// [`Error::Invalid`] that names the parameter.
+pub fn parse_pairs<T: DeserializeOwned>(place: &str, pairs: &[u8]) -> Result<T, Error> {
+    let pairs = serde_urlencoded::Deserializer::new(form_urlencoded::parse(pairs));
     serde_path_to_error::deserialize(pairs).map_err(|error| {
         let field = error.path().to_string();
-        let field = if ["", ".", "?"].contains(&field.as_str()) { "query".to_owned() } else { field };
+        let field = if ["", ".", "?"].contains(&field.as_str()) { place.to_owned() } else { field };
         let message = error.into_inner().to_string();
         match message.strip_prefix("missing field `").and_then(|rest| rest.split('`').next()) {
             Some(missing) => Error::invalid(missing, "is required"),

@@ -1,10 +1,7 @@
 //! Use cases: one method is one use case is one transaction, opened and committed here.
 
-use std::sync::Arc;
-
 use crate::clock::Clock;
 use crate::postgres::Database;
-use crate::sealing::Sealer;
 
 pub mod campaigns;
 pub mod contact_imports;
@@ -13,6 +10,7 @@ pub mod contacts;
 pub mod deletions;
 pub mod health;
 pub mod identity;
+pub mod issuers;
 pub mod operator;
 pub mod record_lists;
 pub mod tokens;
@@ -23,7 +21,7 @@ use contact_lists::ContactLists;
 use contacts::Contacts;
 use deletions::Deletions;
 use health::{Health, Stopping};
-use identity::Identity;
+use identity::{Identity, Keyring};
 use record_lists::RecordLists;
 
 /// Every service that a handler may call.
@@ -50,9 +48,9 @@ pub struct Services {
 impl Services {
     /// The services over one database, for one runtime: connections belong to the
     /// runtime that opens them.
-    pub fn new(database: Database, clock: Clock, sealer: Arc<Sealer>, stopping: Stopping) -> Self {
+    pub fn new(database: Database, clock: Clock, keyring: Keyring, stopping: Stopping) -> Self {
         Self {
-            identity: Identity::new(database.clone(), clock.clone(), sealer),
+            identity: Identity::new(database.clone(), clock.clone(), keyring),
             contacts: Contacts::new(database.clone(), clock.clone()),
             contact_imports: ContactImports::new(database.clone(), clock.clone()),
             contact_lists: ContactLists::new(database.clone(), clock.clone()),

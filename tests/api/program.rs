@@ -233,6 +233,8 @@ async fn every_command_tells_how_it_is_used_and_which_variables_it_reads() {
         "EXPUNGE_RECORD_BULK_LIMIT",
         "EXPUNGE_THREADS",
         "EXPUNGE_SHUTDOWN_TIMEOUT",
+        "EXPUNGE_ISSUERS",
+        "EXPUNGE_SIGNING_KEYS",
     ];
     let serving = ["EXPUNGE_DATABASE_URL", "EXPUNGE_SECRET_KEY", "EXPUNGE_PUBLIC_URL", "EXPUNGE_MIGRATE", owner];
     let serving = [serving.as_slice(), &limits].concat();

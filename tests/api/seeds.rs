@@ -248,7 +248,7 @@ async fn the_bulk_deletion_of_records_is_as_it_is_printed() {
     let app = TestApp::start().await;
     let token = &app.account.token;
     let person = |more: Value| {
-        let mut person = json!({"first_name": "Ada", "last_name": "Byron", "phone_number": "+14155550100"});
+        let mut person = json!({"first_name": "Ada", "last_name": "Byron", "phone_number": "+14155550100", "timezone": "Europe/London"});
         more.as_object().expect("an object").iter().for_each(|(field, value)| person[field] = value.clone());
         person
     };

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use expunge::clock::Clock;
 use expunge::domain::identity::{Scope, TokenExpiry};
+use expunge::domain::ids::ClientId;
 use expunge::sealing::{self, Sealer};
 use expunge::services::operator::Operator;
 use expunge::services::tokens;
@@ -16,9 +17,10 @@ use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 
 use super::{Program, http, until_async};
-use crate::support::Answer;
 use crate::support::http::Request;
+use crate::support::issuer::{IssuerKey, IssuerServer, platform_claims};
 use crate::support::postgres::{Database, PASSWORD, url};
+use crate::support::{Account, Answer};
 
 /// What `serve` is told by its environment.
 pub struct Environment {
@@ -112,6 +114,7 @@ fn log(stderr: &str) -> Vec<Value> {
 struct Customer {
     account: String,
     stream: String,
+    client: ClientId,
     token: String,
     secret: String,
 }
@@ -129,6 +132,7 @@ impl Customer {
         Self {
             account: account.to_string(),
             stream: stream.to_string(),
+            client: client.client_id,
             token,
             secret: client.secret.expose_secret().to_owned(),
         }
@@ -250,6 +254,12 @@ async fn what_cannot_be_served_with_is_said_in_one_line() {
         ("EXPUNGE_DATABASE_URL", "mysql://app:hunter2@host/db", "EXPUNGE_DATABASE_URL"),
         ("EXPUNGE_DATABASE_URL", "postgres://app:hunter2@127.0.0.1:1/db", "onnection refused"),
         ("EXPUNGE_LISTEN", taken.1.as_str(), "cannot serve on 127.0.0.1:"),
+        ("EXPUNGE_SIGNING_KEYS", "derived,hunter2", "signing key 2 must be 32 bytes"),
+        (
+            "EXPUNGE_ISSUERS",
+            "iss=a;jwks=https://a.example,iss=a;jwks=https://b.example",
+            "the issuer a is configured twice",
+        ),
     ] {
         let mut all = environment.serving();
         all.extend([(name, value), ("EXPUNGE_ACQUIRE_TIMEOUT_MS", "1000")]);
@@ -387,4 +397,44 @@ async fn a_request_that_is_under_way_is_finished_before_the_service_stops() {
 /// For probes of a service that may have stopped listening without saying so.
 fn http_with_little_patience() -> reqwest::Client {
     reqwest::Client::builder().no_proxy().timeout(Duration::from_millis(500)).build().expect("a client can be built")
+}
+
+#[tokio::test]
+async fn an_issuer_that_is_away_is_logged_once_and_again_when_it_is_back() {
+    let database = Database::create().await;
+    let environment = Environment::of(&database);
+    let customer = Customer::create(&database, &environment).await;
+    let key = IssuerKey::eddsa("a");
+    let mut issuer = IssuerServer::start(&[&key]).await;
+    let setting = issuer.setting();
+    let mut all = environment.serving();
+    all.push(("EXPUNGE_ISSUERS", &setting));
+    let serving = Serving::start(&[], &all).await;
+    let account = Account {
+        id: customer.account.clone(),
+        stream: customer.stream.clone(),
+        client: customer.client.clone(),
+        secret: customer.secret.clone().into(),
+        token: customer.token.clone(),
+    };
+    let token = key.token(&platform_claims(&account, Clock::system().now().unix_timestamp(), &json!({})));
+    let path = format!("/agentassist/api/v1/public/{}/contacts", customer.stream);
+    let ask = async || {
+        let request = serving.request(Method::GET, &path).header("auth", &token);
+        request.header("accountId", &customer.account).send().await.status.as_u16()
+    };
+    issuer.leave().await;
+    for _ in 0..3 {
+        assert_eq!(ask().await, 401);
+    }
+    issuer.come_back().await;
+    assert_eq!(ask().await, 200);
+    let log = serving.stop().await;
+    let of = |level: &str| log.iter().filter(|line| line["level"] == level && line["issuer"].is_string()).collect();
+    let (warnings, notes): (Vec<&Value>, Vec<&Value>) = (of("WARN"), of("INFO"));
+    assert_eq!(warnings.len(), 1, "once for the outage, not for each request: {warnings:?}");
+    assert!(warnings[0]["cause"].as_str().is_some_and(|cause| cause.contains("onnection refused")), "{warnings:?}");
+    assert_eq!(notes.len(), 1, "{notes:?}");
+    let signature = token.rsplit('.').next().expect("a token has three parts");
+    assert!(!log.iter().any(|line| line.to_string().contains(signature)), "a token is in the log");
 }

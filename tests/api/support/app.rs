@@ -1,11 +1,13 @@
 //! The whole application over HTTP, on a database of its own.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::num::NonZero;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use expunge::app::{self, Parts};
 use expunge::clock::Clock;
+use expunge::config::IdentityArgs;
 use expunge::domain::identity::{Scope, TokenExpiry};
 use expunge::domain::ids::{AccountId, ClientId};
 use expunge::handlers::Settings;
@@ -19,6 +21,7 @@ use serde_json::{Value, json};
 use sqlx::Connection;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 use std::time::Duration;
+use time::OffsetDateTime;
 
 use super::http::{Answer, Request};
 use super::postgres::Database;
@@ -58,6 +61,15 @@ pub struct Account {
     pub token: String,
 }
 
+/// A clock that stands still until it is moved, and its seconds.
+pub fn test_clock() -> (Clock, Arc<AtomicI64>) {
+    let seconds = Arc::new(AtomicI64::new(1_772_323_200));
+    let source = seconds.clone();
+    let now =
+        move || OffsetDateTime::from_unix_timestamp(source.load(Ordering::SeqCst)).expect("the test's time is a time");
+    (Clock::new(now), seconds)
+}
+
 impl TestApp {
     /// Starts the application on a fresh database.
     pub async fn start() -> Self {
@@ -68,39 +80,70 @@ impl TestApp {
     pub async fn start_with(lock_timeout: Duration) -> Self {
         let database = Database::create().await;
         let options = database.app();
-        Self::build(Clock::system(), lock_timeout, database, options).await
+        Self::build(Clock::system(), lock_timeout, database, options, &IdentityArgs::default()).await
     }
 
     /// Starts the application on a database that it reaches in a way of the test's.
     pub async fn start_over(database: Database, options: PgConnectOptions) -> Self {
-        Self::build(Clock::system(), PATIENCE, database, options).await
+        Self::build(Clock::system(), PATIENCE, database, options, &IdentityArgs::default()).await
     }
 
     /// Starts the application with a clock of the test's.
     pub async fn start_at(clock: Clock) -> Self {
-        let database = Database::create().await;
-        let options = database.app();
-        Self::build(clock, PATIENCE, database, options).await
+        Self::start_trusting(clock, &IdentityArgs::default()).await
     }
 
-    async fn build(clock: Clock, lock_timeout: Duration, database: Database, options: PgConnectOptions) -> Self {
+    /// Starts the application with issuers and keys of the test's.
+    pub async fn start_trusting(clock: Clock, identity: &IdentityArgs) -> Self {
+        let database = Database::create().await;
+        let options = database.app();
+        Self::build(clock, PATIENCE, database, options, identity).await
+    }
+
+    async fn build(
+        clock: Clock,
+        lock_timeout: Duration,
+        database: Database,
+        options: PgConnectOptions,
+        identity: &IdentityArgs,
+    ) -> Self {
         let admin = PgPoolOptions::new().max_connections(80).connect_lazy_with(database.superuser());
         let secret_key = sealing::generate_key().expect("the system has randomness");
         let sealer = Arc::new(Sealer::new(&secret_key).expect("a generated key is a key"));
         let connection = PgConnection::connect_with(&database.owner()).await.expect("the owner may connect");
-        let mut operator = Operator::new(connection, clock.clone(), sealer.clone());
+        let mut operator = Operator::new(connection, clock.clone(), sealer);
         let account = Account::create(&mut operator, &clock).await;
         let other = Account::create(&mut operator, &clock).await;
 
         let (listener, address) = app::bind(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a port is free");
         let base_url = format!("http://{address}");
+        let http = reqwest::Client::builder().no_proxy().build().expect("a client can be built");
+        let app = Self { base_url, account, other, database, admin, secret_key, clock, http };
+        app.serve(listener, options, lock_timeout, identity).await;
+        app
+    }
+
+    /// Another process of the same deployment, with keys of the test's. Answers where it serves.
+    pub async fn start_beside(&self, identity: &IdentityArgs) -> String {
+        let (listener, address) = app::bind(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a port is free");
+        self.serve(listener, self.database.app(), PATIENCE, identity).await;
+        format!("http://{address}")
+    }
+
+    async fn serve(
+        &self,
+        listener: TcpListener,
+        options: PgConnectOptions,
+        lock_timeout: Duration,
+        identity: &IdentityArgs,
+    ) {
         let parts = Parts {
             database: options,
             pool: PoolSettings { max_connections: 16, acquire_timeout: Duration::from_secs(30), lock_timeout },
-            sealer,
-            clock: clock.clone(),
+            keyring: app::keyring(&self.secret_key, &self.base_url, identity).expect("the settings are right"),
+            clock: self.clock.clone(),
             settings: Settings {
-                public_url: base_url.clone(),
+                public_url: self.base_url.clone(),
                 record_bulk_limit: 100,
                 cors_origins: vec![PAGE.to_owned()],
             },
@@ -111,13 +154,16 @@ impl TestApp {
         app::check(&parts).await.unwrap_or_else(|error| panic!("{error}"));
         let application = app::build(parts, listener).expect("the listener can be used");
         tokio::spawn(application.server);
-        let http = reqwest::Client::builder().no_proxy().build().expect("a client can be built");
-        Self { base_url, account, other, database, admin, secret_key, clock, http }
     }
 
     /// A request without any identity.
     pub fn anonymous(&self, method: Method, path: &str) -> Request {
-        Request::new(&self.http, method, &format!("{}{path}", self.base_url))
+        self.anonymous_at(&self.base_url, method, path)
+    }
+
+    /// A request without any identity, to a process of the deployment.
+    pub fn anonymous_at(&self, base_url: &str, method: Method, path: &str) -> Request {
+        Request::new(&self.http, method, &format!("{base_url}{path}"))
     }
 
     /// A request of an account's client, naming account and stream as every family wants it.
