@@ -75,6 +75,12 @@ pub enum Error {
         /// Its id. None where it vanished in the meantime.
         id: Option<String>,
     },
+    /// A contact list holds numbers more than once, and was to hold each once.
+    #[error("a contact list holds {numbers} numbers more than once")]
+    HasDuplicates {
+        /// How many such numbers it holds.
+        numbers: i64,
+    },
     /// The body, or the number of its items, is over a limit.
     #[error("{what} is limited to {limit}")]
     TooLarge {
@@ -211,6 +217,7 @@ impl Error {
             Error::Taken { what: Unique::Name, .. } => "NAME_TAKEN",
             Error::Taken { what: Unique::PhoneNumber, .. } => "PHONE_NUMBER_TAKEN",
             Error::Taken { what: Unique::ExternalReference, .. } => "EXTERNAL_REFERENCE_TAKEN",
+            Error::HasDuplicates { .. } => "HAS_DUPLICATES",
             Error::TooLarge { .. } => "TOO_LARGE",
             Error::UnsupportedMediaType { .. } => "UNSUPPORTED_MEDIA_TYPE",
             Error::ImportBrokeOff { cause, .. } => cause.reason(),
@@ -265,6 +272,9 @@ impl Error {
                     Some(id) => format!("{field}: {thing} {id} has this {it} already"),
                     None => format!("{field}: another {} has this {it} already", thing.to_lowercase()),
                 }
+            }
+            Error::HasDuplicates { numbers } => {
+                format!("allowDuplicates: the contact list holds {numbers} numbers more than once")
             }
             Error::TooLarge { what, limit } => format!("{what}: at most {limit} allowed"),
             Error::UnsupportedMediaType { takes } => format!("Content-Type: the body must be {takes}"),

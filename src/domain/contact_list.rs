@@ -1,10 +1,12 @@
 //! Contact lists: whom a campaign calls.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
 
 use super::campaign::Attachments;
-use super::ids::{ContactListId, StreamId};
+use super::ids::{ContactListId, MemberId, StreamId};
 use super::phone::PhoneKey;
 
 /// A contact list as it is stored, with what is counted and looked up for an answer.
@@ -66,6 +68,54 @@ pub struct NewContactList {
     pub allow_duplicates: bool,
     /// How a member's fields are called.
     pub mapping: Value,
+}
+
+/// What an update changes; what it does not name stays.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ContactListChange {
+    /// Its name.
+    pub name: Option<String>,
+    /// What it is for.
+    pub description: Option<String>,
+    /// Where its members come from.
+    pub source: Option<String>,
+    /// Whether a number may be in it more than once.
+    pub allow_duplicates: Option<bool>,
+    /// How some of a member's fields are called.
+    pub mapping: BTreeMap<String, String>,
+}
+
+impl ContactListChange {
+    /// The list as the change leaves it.
+    pub fn apply(&self, list: ContactList) -> ContactList {
+        let mut mapping = list.mapping;
+        for (field, called) in &self.mapping {
+            mapping[field] = Value::String(called.clone());
+        }
+        ContactList {
+            name: self.name.clone().unwrap_or(list.name),
+            description: self.description.clone().unwrap_or(list.description),
+            source: self.source.clone().unwrap_or(list.source),
+            allow_duplicates: self.allow_duplicates.unwrap_or(list.allow_duplicates),
+            mapping,
+            ..list
+        }
+    }
+}
+
+/// A person on a list, as stored.
+#[derive(Clone, Debug)]
+pub struct Member {
+    /// Its id.
+    pub id: MemberId,
+    /// The number as given.
+    pub phone_number: String,
+    /// What else was said of the person, as given.
+    pub details: Map<String, Value>,
+    /// When it was added.
+    pub created_at: OffsetDateTime,
+    /// When it last changed.
+    pub updated_at: OffsetDateTime,
 }
 
 /// A person who is to become a member of a list.

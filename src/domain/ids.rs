@@ -4,7 +4,7 @@
 use std::fmt;
 
 use time::OffsetDateTime;
-use uuid::Uuid;
+use uuid::{ContextV7, Uuid};
 
 /// Declares an id that is kept as text and has one well-formed spelling.
 macro_rules! text_id {
@@ -72,6 +72,12 @@ text_id!(
     |text| has_short_uuid(text, "cd-")
 );
 
+text_id!(
+    /// A member of a contact list: `cc-` and a UUID.
+    MemberId,
+    |text| has_prefixed_uuid(text, "cc-")
+);
+
 impl AccountId {
     /// A new account's id.
     pub fn generate(now: OffsetDateTime) -> Self {
@@ -121,6 +127,21 @@ impl CampaignId {
     }
 }
 
+impl MemberId {
+    /// The ids of so many new members of a list: in their order, and after those
+    /// of members that were added earlier.
+    pub fn generate(count: usize, now: OffsetDateTime) -> Vec<Self> {
+        let order = ContextV7::new().with_additional_precision();
+        let seconds = u64::try_from(now.unix_timestamp()).unwrap_or_default();
+        (0..count)
+            .map(|_| {
+                let at = uuid::Timestamp::from_unix(&order, seconds, now.nanosecond());
+                Self(format!("cc-{}", Uuid::new_v7(at)))
+            })
+            .collect()
+    }
+}
+
 /// The id of an organisation: `o-` and a UUID.
 pub fn generate_org_id() -> String {
     format!("o-{}", Uuid::new_v4())
@@ -129,11 +150,6 @@ pub fn generate_org_id() -> String {
 /// The id of the agent that a client acts as: `a-` and the groups of a contact list's id.
 pub fn generate_agent_id() -> String {
     short_uuid("a-")
-}
-
-/// The id of a member of a contact list: `cc-` and a UUID.
-pub fn generate_member_id() -> String {
-    format!("cc-{}", Uuid::new_v4())
 }
 
 /// A time-ordered UUID for a record, a record list or a deletion made at `now`.
@@ -199,6 +215,15 @@ mod tests {
         let contact = ContactId::generate(now);
         assert!(ContactId::parse(contact.as_str()).is_some());
         assert_eq!(i64::from_str_radix(&contact.as_str()[..8], 16), Ok(now.unix_timestamp()));
+    }
+
+    #[test]
+    fn members_that_are_added_together_or_later_have_later_ids() {
+        let now = OffsetDateTime::UNIX_EPOCH + time::Duration::days(20_000);
+        let mut ids = MemberId::generate(1000, now);
+        ids.extend(MemberId::generate(1000, now + time::Duration::milliseconds(1)));
+        assert!(ids.is_sorted_by(|a, b| a < b));
+        assert!(ids.iter().all(|id| MemberId::parse(id.as_str()).is_some()));
     }
 
     #[test]

@@ -87,7 +87,7 @@ pub fn status(error: &Error) -> StatusCode {
             | Reason::Active
             | Reason::RolledBack => StatusCode::CONFLICT,
         },
-        Error::Taken { .. } | Error::NotAsExpected(_) => StatusCode::CONFLICT,
+        Error::Taken { .. } | Error::HasDuplicates { .. } | Error::NotAsExpected(_) => StatusCode::CONFLICT,
         Error::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
         Error::UnsupportedMediaType { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         Error::ImportBrokeOff { cause, .. } => status(cause),

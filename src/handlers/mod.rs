@@ -50,7 +50,7 @@ pub fn configure(config: &mut ServiceConfig) {
         )
         .service(scope("/campaign/api/v2/public/{streamId}").configure(campaigns::configure))
         .service(scope("/campaign/api/v1/public/{streamId}").service(campaigns::campaigns::trigger::trigger_campaign))
-        .service(scope("/api/1.1/public/{streamId}").service(campaigns::contact_lists::add_contacts))
+        .service(scope("/api/1.1/public/{streamId}").service(campaigns::contact_lists::members::add_contacts))
         .service(scope("/record-lists").configure(record_lists::configure))
         .service(scope("/campaigns").configure(record_lists::configure_campaigns));
 }

@@ -1,11 +1,12 @@
 //! Members of contact lists. A member is visible when it and its list are live.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 use time::OffsetDateTime;
 
-use super::{Connection, Result, Stamp, Written};
-use crate::domain::contact_list::NewMember;
-use crate::domain::ids::AccountId;
+use super::{Connection, Result, Stamp, Written, unknown_value};
+use crate::domain::contact_list::{Member, NewMember};
+use crate::domain::ids::{AccountId, ContactListId, MemberId};
+use crate::domain::page::Page;
 
 /// Inserts members, leaving out those whose number the list has already when it
 /// removes duplicates. Answers how many were inserted.
@@ -14,7 +15,7 @@ pub async fn insert(
     account: &AccountId,
     list: &str,
     allow_duplicates: bool,
-    members: &[(String, NewMember)],
+    members: &[(MemberId, NewMember)],
     now: OffsetDateTime,
 ) -> Result<u64> {
     let ids: Vec<&str> = members.iter().map(|(id, _)| id.as_str()).collect();
@@ -44,6 +45,85 @@ pub async fn insert(
     .execute(conn)
     .await?;
     Ok(done.rows_affected())
+}
+
+/// A page of a list's live members, in the order in which they were added, and one more.
+pub async fn list(
+    conn: &mut Connection,
+    account: &AccountId,
+    list: &ContactListId,
+    page: &Page<MemberId>,
+) -> Result<Vec<Member>> {
+    let rows = sqlx::query!(
+        r#"
+        SELECT id, phone_number, details, created_at, updated_at
+        FROM contact_list_members
+        WHERE account_id = $1 AND list_id = $2 AND deleted_at IS NULL AND id > $3
+        ORDER BY id
+        LIMIT $4 OFFSET $5
+        "#,
+        account.as_str(),
+        list.as_str(),
+        page.after().map_or("", MemberId::as_str),
+        page.limit + 1,
+        page.skip(),
+    )
+    .fetch_all(conn)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            Ok(Member {
+                id: MemberId::parse(&row.id).ok_or_else(|| unknown_value("id", &row.id))?,
+                phone_number: row.phone_number,
+                details: match row.details {
+                    Value::Object(details) => details,
+                    _ => Map::new(),
+                },
+                created_at: row.created_at,
+                updated_at: row.updated_at,
+            })
+        })
+        .collect()
+}
+
+/// How many numbers a list's live members have more than once.
+pub async fn count_duplicated(conn: &mut Connection, account: &AccountId, list: &ContactListId) -> Result<i64> {
+    sqlx::query_scalar!(
+        r#"
+        SELECT count(*) AS "count!"
+        FROM (
+            SELECT FROM contact_list_members
+            WHERE account_id = $1 AND list_id = $2 AND deleted_at IS NULL
+            GROUP BY phone_key
+            HAVING count(*) > 1
+        ) AS duplicated
+        "#,
+        account.as_str(),
+        list.as_str(),
+    )
+    .fetch_one(conn)
+    .await
+}
+
+/// Lets a list's members share their numbers from now on, or not.
+pub async fn allow_duplicates(
+    conn: &mut Connection,
+    account: &AccountId,
+    list: &ContactListId,
+    allowed: bool,
+) -> Result<()> {
+    sqlx::query!(
+        r#"
+        UPDATE contact_list_members SET unique_key = CASE WHEN $3 THEN NULL ELSE phone_key END
+        WHERE account_id = $1 AND list_id = $2
+        "#,
+        account.as_str(),
+        list.as_str(),
+        allowed,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
 }
 
 /// Those of the lists that have a member on hold.

@@ -670,6 +670,17 @@ async fn what_cannot_be_created_leaves_nothing_behind() {
                 case("another direction", 400, Field("sortBy.name"), json!({"sortBy": {"name": "up"}})),
                 case("no time", 400, Field("startDate"), json!({"startDate": "yesterday"})),
             ]),
+            "update_contact_list" | "update_contact_list_v2" => cases.extend([
+                case("an array of fields", 400, Field("body"), json!(["n", "d"])),
+                case("nothing", 400, Field("body"), json!({})),
+                case("nothing of the caller's", 400, Field("body"), json!({"_id": "x", "status": "Ready"})),
+                case("an empty name", 400, Field("name"), json!({"name": " "})),
+                case("a long name", 400, Field("name"), json!({"name": long})),
+                case("a long description", 400, Field("description"), json!({"description": "d".repeat(257)})),
+                case("another source", 400, Field("source"), json!({"source": "thin air"})),
+                case("a text for a yes", 400, Field("allowDuplicates"), json!({"allowDuplicates": "yes"})),
+                case("a NUL in the mapping", 400, Field("mapping.firstName"), json!({"mapping": {"firstName": "\0"}})),
+            ]),
             "update_contact" => cases.extend([
                 case("an array of fields", 400, Field("body"), json!(["a", "b"])),
                 case("nothing", 400, Field("body"), json!({})),

@@ -67,9 +67,13 @@ type Answer = Result<HttpResponse, Failure<CampaignsFamily>>;
 /// The operations that are there under both base paths.
 pub fn configure(config: &mut ServiceConfig) {
     config
-        .service(contact_lists::create_contact_list)
-        .service(contact_lists::get_contact_list)
-        .service(contact_lists::delete_contact_list)
+        .service(contact_lists::create::create_contact_list)
+        .service(contact_lists::read::list_contact_lists)
+        .service(contact_lists::read::post_list_contact_lists)
+        .service(contact_lists::members::list_contact_list_members)
+        .service(contact_lists::read::get_contact_list)
+        .service(contact_lists::update::update_contact_list)
+        .service(contact_lists::delete::delete_contact_list)
         .service(campaigns::list::list_campaigns)
         .service(campaigns::create::create_campaign)
         .service(campaigns::read::get_campaign_status)

@@ -113,7 +113,7 @@ pub async fn list(
                  CASE $9 WHEN 'name desc' THEN c.name END DESC,
                  CASE $9 WHEN 'created_at asc' THEN c.created_at WHEN 'updated_at asc' THEN c.updated_at END,
                  CASE $9 WHEN 'created_at desc' THEN c.created_at WHEN 'updated_at desc' THEN c.updated_at END DESC,
-                 c.id
+                 c.id DESC
         LIMIT $10 OFFSET $11
         "#,
         account.as_str(),

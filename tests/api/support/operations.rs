@@ -236,19 +236,41 @@ impl Things {
         let changes = [
             (
                 format!("/agentassist/api/v1/public/{stream}/campaign"),
-                ["update_campaign", "get_campaign_status", "list_campaigns"],
+                [
+                    "update_campaign",
+                    "get_campaign_status",
+                    "list_campaigns",
+                    "update_contact_list",
+                    "list_contact_lists",
+                    "post_list_contact_lists",
+                    "list_contact_list_members",
+                ],
             ),
             (
                 format!("/campaign/api/v2/public/{stream}/campaign"),
-                ["update_campaign_v2", "get_campaign_status_v2", "list_campaigns_v2"],
+                [
+                    "update_campaign_v2",
+                    "get_campaign_status_v2",
+                    "list_campaigns_v2",
+                    "update_contact_list_v2",
+                    "list_contact_lists_v2",
+                    "post_list_contact_lists_v2",
+                    "list_contact_list_members_v2",
+                ],
             ),
         ];
-        for (base, [update, status, list]) in changes {
+        for (base, [update, status, list, update_list, lists, post_lists, members]) in changes {
+            let contact_list = format!("{base}/contactList/{contact_list}");
+            let all = format!("{base}/contactList/getAllListDetails?type=call");
             let one = format!("{base}/{campaign}");
             operations.extend([
                 operation(update, Method::PUT, one.clone(), Some(json!({"priority": "4"}))),
                 operation(status, Method::POST, format!("{one}/status?view=status"), None),
                 operation(list, Method::POST, format!("{base}/getAllCampaignDetails"), Some(json!({"type": "voice"}))),
+                operation(update_list, Method::PUT, contact_list.clone(), Some(json!({"description": "changed"}))),
+                operation(lists, Method::GET, all.clone(), None),
+                operation(post_lists, Method::POST, all, None),
+                operation(members, Method::GET, format!("{contact_list}/getAllContacts"), None),
             ]);
         }
         let bases = [
@@ -396,6 +418,10 @@ impl Operation {
             "list_contact_imports",
             "list_campaigns",
             "list_campaigns_v2",
+            "list_contact_lists",
+            "list_contact_lists_v2",
+            "post_list_contact_lists",
+            "post_list_contact_lists_v2",
             "create_contact_list",
             "create_contact_list_v2",
             "list_record_lists",

@@ -1,0 +1,97 @@
+//! Contact lists go into the trash and out of the database.
+
+use super::super::{Connection, LockedRow, Result, Stamp, Wait, Written};
+use crate::domain::ids::{AccountId, StreamId};
+
+/// Locks lists for deletion, in the order of their ids. The strongest lock: an
+/// attachment that is being made holds the list's key, and is waited for.
+pub async fn lock(
+    conn: &mut Connection,
+    account: &AccountId,
+    stream: &StreamId,
+    ids: &[&str],
+    wait: Wait,
+) -> Result<Vec<LockedRow>> {
+    match wait {
+        Wait::Block => {
+            sqlx::query_as!(
+                LockedRow,
+                r#"
+                SELECT id, deleted_at IS NOT NULL AS "trashed!", version, held
+                FROM contact_lists
+                WHERE account_id = $1 AND stream_id = $2 AND id = ANY($3)
+                ORDER BY id
+                FOR UPDATE
+                "#,
+                account.as_str(),
+                stream.as_str(),
+                ids as _,
+            )
+            .fetch_all(conn)
+            .await
+        }
+        Wait::Skip => {
+            sqlx::query_as!(
+                LockedRow,
+                r#"
+                SELECT id, deleted_at IS NOT NULL AS "trashed!", version, held
+                FROM contact_lists
+                WHERE account_id = $1 AND stream_id = $2 AND id = ANY($3)
+                ORDER BY id
+                FOR UPDATE SKIP LOCKED
+                "#,
+                account.as_str(),
+                stream.as_str(),
+                ids as _,
+            )
+            .fetch_all(conn)
+            .await
+        }
+    }
+}
+
+/// Those of the ids that exist, whoever has them locked.
+pub async fn existing(
+    conn: &mut Connection,
+    account: &AccountId,
+    stream: &StreamId,
+    ids: &[&str],
+) -> Result<Vec<String>> {
+    sqlx::query_scalar!(
+        "SELECT id FROM contact_lists WHERE account_id = $1 AND stream_id = $2 AND id = ANY($3)",
+        account.as_str(),
+        stream.as_str(),
+        ids as _,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// Moves live lists into the trash; their members follow by rule. They must be locked.
+pub async fn trash(conn: &mut Connection, account: &AccountId, ids: &[&str], stamp: &Stamp) -> Result<Vec<Written>> {
+    sqlx::query_as!(
+        Written,
+        r#"
+        UPDATE contact_lists
+        SET deleted_at = $3, deleted_by = $4, deletion_id = $5, updated_at = $3, version = version + 1
+        WHERE account_id = $1 AND id = ANY($2) AND deleted_at IS NULL
+        RETURNING id, version
+        "#,
+        account.as_str(),
+        ids as _,
+        stamp.at,
+        stamp.by.as_str(),
+        stamp.deletion_id,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// Removes trashed lists for good. Answers how many went.
+pub async fn remove(conn: &mut Connection, account: &AccountId, ids: &[&str]) -> Result<u64> {
+    let done =
+        sqlx::query!("DELETE FROM contact_lists WHERE account_id = $1 AND id = ANY($2)", account.as_str(), ids as _)
+            .execute(conn)
+            .await?;
+    Ok(done.rows_affected())
+}
