@@ -110,6 +110,23 @@ mod tests {
     }
 
     #[test]
+    fn a_country_has_a_zone_of_its_own() {
+        for (number, wanted) in [
+            ("+353 1 234 5678", "Europe/Dublin"),
+            ("+353 85 012 3456", "Europe/Dublin"),
+            ("+212 650 123456", "Africa/Casablanca"),
+            ("+213 551 234567", "Africa/Algiers"),
+            ("+218 91 2345678", "Africa/Tripoli"),
+            ("+60 12 345 6789", "Asia/Kuala_Lumpur"),
+            ("+380 50 123 4567", "Europe/Kyiv"),
+            ("+998 91 234 5678", "Asia/Tashkent"),
+            ("+505 8123 4567", "America/Managua"),
+        ] {
+            assert_eq!(zone(number), Some(wanted), "{number}");
+        }
+    }
+
+    #[test]
     fn the_prefixes_are_in_order_say_something_new_and_name_zones_that_exist() {
         assert!(PREFIXES.len() > 2000, "{}", PREFIXES.len());
         assert!(PREFIXES.is_sorted_by(|a, b| a.0 < b.0));
