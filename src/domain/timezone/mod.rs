@@ -1,5 +1,6 @@
 //! Time zones: which there are, and in which one a phone number is.
 
+use std::ops::RangeInclusive;
 use std::sync::LazyLock;
 
 use phonenumber::{PhoneNumber, Type, metadata};
@@ -9,9 +10,15 @@ use super::phone::PhoneKey;
 /// The longest name of a zone that is looked at, in characters.
 pub const MAX_LENGTH: usize = 35;
 
-/// Countries whose mobile numbers tell where they are from: Mexico, Argentina,
-/// Brazil and Indonesia, after libphonenumber.
-const WITH_LOCAL_MOBILES: [u16; 4] = [52, 54, 55, 62];
+/// Calling codes whose mobile numbers tell where they are from: Mexico, Argentina,
+/// Brazil and Indonesia, after libphonenumber; North America, where an island has
+/// an area code of its own, and Kazakhstan, which shares its code with Russia.
+const WITH_LOCAL_MOBILES: [u16; 6] = [1, 7, 52, 54, 55, 62];
+
+/// How many digits a number that exists nowhere has at least, and at most, that
+/// tells a zone all the same. A shorter one has most likely lost its country code:
+/// San Francisco's (415) 555-0100 is not in Switzerland, whose code is 41.
+const TELLING: RangeInclusive<usize> = 11..=15;
 
 /// Prefixes of numbers in international form, in order, each with its zone. None
 /// where numbers with the prefix are in zones that keep different time.
@@ -31,13 +38,15 @@ pub fn exists(name: &str) -> bool {
 /// than to ask.
 ///
 /// The longest known prefix decides. A mobile or toll-free number says no more
-/// than its country, but where mobile numbers are given out like fixed ones.
+/// than its country, but where mobile numbers are given out like fixed ones. A
+/// number that exists nowhere, such as one for films, must be long enough to hold
+/// its country's code.
 pub fn derive(number: &PhoneKey) -> Option<&'static str> {
     let digits = number.as_str();
-    let parsed = phonenumber::parse(None, format!("+{digits}")).ok().filter(phonenumber::is_valid);
-    match parsed.filter(|number| !is_local(number)) {
-        Some(number) => of_prefix(&number.code().value().to_string()),
-        None => (1..=digits.len()).rev().find_map(|length| find(&digits[..length])).flatten(),
+    match phonenumber::parse(None, format!("+{digits}")).ok().filter(phonenumber::is_valid) {
+        Some(number) if !is_local(&number) => find(&number.code().value().to_string()).flatten(),
+        None if !TELLING.contains(&digits.len()) => None,
+        _ => (1..=digits.len()).rev().find_map(|length| find(&digits[..length])).flatten(),
     }
 }
 
@@ -47,10 +56,6 @@ fn is_local(number: &PhoneNumber) -> bool {
         Type::Mobile => WITH_LOCAL_MOBILES.contains(&number.code().value()),
         _ => false,
     }
-}
-
-fn of_prefix(prefix: &str) -> Option<&'static str> {
-    find(prefix).flatten()
 }
 
 fn find(prefix: &str) -> Option<Option<&'static str>> {
@@ -82,6 +87,8 @@ mod tests {
             ("+61 2 9321 1234", "Australia/Sydney"),
             ("+55 11 91234 5678", "America/Sao_Paulo"),
             ("+34 91 123 45 67", "Europe/Madrid"),
+            ("+1 876 210 1234", "America/Jamaica"),
+            ("+7 701 123 4567", "Asia/Almaty"),
         ] {
             assert_eq!(zone(number), Some(wanted), "{number}");
         }
@@ -106,7 +113,15 @@ mod tests {
         for number in ["+188888888", "+177777777", "+100000000", "0", "999", "00000000000000000000"] {
             assert_eq!(zone(number), None, "{number}");
         }
-        assert_eq!(zone("+4930"), Some("Europe/Berlin"));
+        assert_eq!(zone("+44 7700 900123"), Some("Europe/London"), "a number for films");
+        assert_eq!(zone("+7 912 345 67 89 01"), None);
+    }
+
+    #[test]
+    fn a_number_without_its_country_code_is_not_in_another_country() {
+        for number in ["(415) 555-0100", "212 555 0100", "650 555 0100", "98765 43210", "7911 123456"] {
+            assert_eq!(zone(number), None, "{number}");
+        }
     }
 
     #[test]
