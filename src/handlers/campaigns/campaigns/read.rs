@@ -88,7 +88,7 @@ pub async fn get_campaign_status(
 #[into_params(parameter_in = Query)]
 struct StatusParams {
     /// What is asked for.
-    #[param(inline, default = "status")]
+    #[param(inline)]
     #[expect(dead_code, reason = "there is one view; another is refused when it is read")]
     view: Option<View>,
 }

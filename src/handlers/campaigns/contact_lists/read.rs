@@ -126,7 +126,7 @@ struct ContactLists {
 struct ListParams {
     /// What the lists are for: `call` is the only type.
     #[serde(rename = "type")]
-    #[param(rename = "type", inline, default = "call")]
+    #[param(rename = "type", inline)]
     #[expect(dead_code, reason = "there is one type; another is refused when it is read")]
     list_type: Option<ListType>,
     /// How many lists to answer, 1 to 1,000.
