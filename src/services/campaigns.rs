@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use serde_json::Value;
 use time::OffsetDateTime;
 
 use crate::clock::Clock;
@@ -17,6 +18,9 @@ use crate::domain::version::IfMatch;
 use crate::error::{Error, FieldError, Thing};
 use crate::postgres::Database;
 use crate::repositories::{Connection, Visibility, campaigns, contact_lists};
+
+/// The most that is kept of the vendor's other fields of a campaign, as JSON, in bytes.
+const MAX_DETAILS: usize = 1024 * 1024;
 
 /// Creates, changes, lists, starts and stops campaigns.
 #[derive(Clone)]
@@ -95,7 +99,8 @@ impl Campaigns {
     ///
     /// [`Error::NotFound`]; [`Error::Invalid`] for each name that no live list of
     /// the stream has; [`Error::Refused`] for a version that is not expected, and
-    /// for other lists of a campaign that is running.
+    /// for other lists of a campaign that is running; [`Error::TooLarge`] for more
+    /// fields than are kept.
     pub async fn update(
         &self,
         caller: &Caller,
@@ -127,6 +132,10 @@ impl Campaigns {
                 let mut changed = stamped(campaign, caller, now);
                 changed.name = change.name.clone().unwrap_or(changed.name);
                 changed.details.extend(change.details.clone());
+                // No larger than what one request can create, however many changes add to it.
+                if Value::Object(changed.details.clone()).to_string().len() > MAX_DETAILS {
+                    return Err(Error::TooLarge { what: "the campaign, in bytes", limit: MAX_DETAILS });
+                }
                 campaigns::update(conn, account, &changed).await?;
                 if let Some(lists) = lists {
                     campaigns::let_go_of_others(conn, account, id, &lists).await?;
