@@ -99,9 +99,15 @@ pub fn configure(config: &mut ServiceConfig) {
         .service(campaigns::list::list_campaigns)
         .service(campaigns::create::create_campaign)
         .service(campaigns::read::get_campaign_status)
+        .service(campaigns::read::post_get_campaign_status)
         .service(campaigns::read::get_campaign)
         .service(campaigns::update::update_campaign)
         .service(campaigns::delete::delete_campaign);
+}
+
+/// The operations that are there under the second base path only.
+pub fn configure_second(config: &mut ServiceConfig) {
+    config.service(campaigns::trigger::trigger_campaign).service(campaigns::trigger::trigger_campaign_by_longer_path);
 }
 
 /// What a single deletion takes in its query.
