@@ -187,6 +187,33 @@ async fn a_list_with_numbers_that_come_twice_cannot_hold_each_once() {
 }
 
 #[tokio::test]
+async fn numbers_that_come_while_it_is_settled_whether_they_may_come_twice_do_not() {
+    let app = TestApp::start().await;
+    let mut won = [0; 2];
+    for round in 0..40 {
+        let name = format!("settled {round}");
+        let path = app.account.contact_list_path(&app.contact_list(&name).await);
+        app.members(&name, &["+14155550100"]).await;
+        let once = json!({"allowDuplicates": false});
+        let (change, ()) = if round % 2 == 0 {
+            tokio::join!(put(&app, &path, &once), app.members(&name, &["+14155550100"]))
+        } else {
+            let (added, change) = tokio::join!(app.members(&name, &["+14155550100"]), put(&app, &path, &once));
+            (change, added)
+        };
+        let list = app.get(&path).await.expect(200)["data"].take();
+        let found = (list["totalRecordCount"].as_i64(), list["allowDuplicates"].as_bool());
+        match change.status.as_u16() {
+            200 => assert_eq!(found, (Some(1), Some(false))),
+            409 => assert_eq!(found, (Some(2), Some(true))),
+            other => panic!("{other}: {change:?}"),
+        }
+        won[usize::from(change.status == 200)] += 1;
+    }
+    println!("numbers came first {} times, the change {} times", won[0], won[1]);
+}
+
+#[tokio::test]
 async fn all_lists_are_answered_the_last_changed_first() {
     let app = TestApp::start().await;
     for name in ["One", "Two", "Three", "Gone"] {
