@@ -6,6 +6,7 @@ mod bad_input;
 mod campaign_changes;
 mod campaigns;
 mod concurrency;
+mod conformance;
 mod contact_lists;
 mod contact_updates;
 mod contacts;

@@ -283,6 +283,24 @@ async fn record_lists_are_attached_to_a_campaign_and_detached() {
 }
 
 #[tokio::test]
+async fn a_campaign_of_any_stream_of_the_account_holds_on_to_a_record_list() {
+    let app = TestApp::start().await;
+    let account = expunge::domain::ids::AccountId::parse(&app.account.id).expect("an account's id");
+    let stream = app.operator().await.create_stream(&account, "second").await.expect("a stream").to_string();
+    let second = crate::support::Account { stream, ..app.account.clone() };
+    let post = async |path: &str, body: Value| app.request_as(&second, Method::POST, path).json(&body).send().await;
+    let list = json!({"name": "called", "description": "d", "source": "passiveApi"});
+    post(&second.family("/campaign/contactList/createContactList"), list).await.expect(200);
+    let new = json!({"name": "calls", "contactLists": ["called"]});
+    let campaign = post(&second.family("/campaign?campaignType=voice"), new).await.expect(200);
+    let campaign = campaign["data"]["id"].as_str().expect("a campaign has an id");
+    let list = app.record_list("NOTHING").await;
+    app.post(&attached_path(campaign), &json!([{"id": list}])).await.expect(204);
+    let refused = app.delete(&format!("/record-lists/{list}")).await.expect(409);
+    assert_eq!(refused["fields"], json!([{"name": campaign, "description": "Campaign calls is Ready"}]));
+}
+
+#[tokio::test]
 async fn an_attached_list_is_refused_deletion_and_names_its_campaigns() {
     let app = TestApp::start().await;
     app.contact_list("called").await;

@@ -125,7 +125,7 @@ struct DeletionParams {
     #[expect(dead_code, reason = "there is nothing to decide; named here so that it is not unknown")]
     atomic: bool,
     /// The account, for clients that name it here in place of the header.
-    #[param(required = false)]
+    #[param(ignore)]
     #[expect(dead_code, reason = "read when the caller is signed in; named here so that it is not unknown")]
     account_id: Option<String>,
     /// `voice` or `sms`. A campaign of the other type is then not found; a contact list is of neither.

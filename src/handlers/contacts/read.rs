@@ -95,8 +95,8 @@ struct ListParams {
     page: Option<i64>,
     /// Only the contact with this number.
     phone_number: Option<String>,
-    /// ACTIVE contacts, or INACTIVE ones, which are in the trash.
-    #[param(inline, default = "ACTIVE")]
+    /// ACTIVE contacts, or INACTIVE ones, which are in the trash. ACTIVE unless given.
+    #[param(inline)]
     status: Option<Status>,
     /// Only contacts created before this time, in ISO 8601.
     #[param(format = DateTime)]

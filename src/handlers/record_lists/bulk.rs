@@ -1,7 +1,7 @@
 //! What the bulk creation and the bulk update of records answer.
 
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::records::{Embedded, RecordBody};
@@ -59,9 +59,30 @@ impl RecordsReport {
 pub(super) enum RecordResult {
     /// The record.
     Record(Box<RecordBody>),
-    /// What was sent, with `errors`, the vendor's codes, and `error_details`, the same with a message for people.
+    /// What was sent, and why nothing came of it.
+    Failed(FailedInput),
+}
+
+/// What was sent, and why nothing came of it.
+#[derive(Serialize, utoipa::ToSchema)]
+pub(super) struct FailedInput {
+    /// What was sent.
+    #[serde(flatten)]
     #[schema(value_type = Object)]
-    Failed(Map<String, Value>),
+    input: Map<String, Value>,
+    /// The vendor's codes, each once.
+    errors: Vec<&'static str>,
+    /// The same, each with a message for people.
+    error_details: Vec<ErrorDetail>,
+}
+
+/// What is wrong with a record.
+#[derive(Serialize, utoipa::ToSchema)]
+struct ErrorDetail {
+    /// The vendor's code.
+    code: &'static str,
+    /// What is wrong, for people.
+    message: String,
 }
 
 impl RecordResult {
@@ -70,21 +91,21 @@ impl RecordResult {
     }
 
     pub(super) fn failed(input: Value, problems: &[RecordProblem]) -> Self {
-        let mut failed = match input {
+        let mut input = match input {
             Value::Object(input) => input,
             other => Map::from_iter([("input".to_owned(), other)]),
         };
-        // The vendor's answers name each code once.
-        let mut codes: Vec<&str> = Vec::new();
+        // What the answer says of them is not the input's to say.
+        input.retain(|field, _| !["errors", "error_details"].contains(&field.as_str()));
+        let mut errors: Vec<&'static str> = Vec::new();
         for problem in problems {
-            if !codes.contains(&problem.error.code()) {
-                codes.push(problem.error.code());
+            if !errors.contains(&problem.error.code()) {
+                errors.push(problem.error.code());
             }
         }
-        failed.insert("errors".to_owned(), json!(codes));
-        let detail = |problem: &RecordProblem| json!({"code": problem.error.code(), "message": said(problem)});
-        failed.insert("error_details".to_owned(), problems.iter().map(detail).collect());
-        RecordResult::Failed(failed)
+        let detail = |problem: &RecordProblem| ErrorDetail { code: problem.error.code(), message: said(problem) };
+        let error_details = problems.iter().map(detail).collect();
+        RecordResult::Failed(FailedInput { input, errors, error_details })
     }
 }
 

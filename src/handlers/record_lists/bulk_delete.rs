@@ -28,7 +28,7 @@ use crate::services::Services;
 /// `atomic=true`: then one failure leaves everything as it was, and the others say ROLLED_BACK. The answer is 200 also
 /// when some or all failed. A phone number is compared by its digits in international form: spaces, `-`, `(`, `)` and a
 /// leading `+` make no difference. Identifiers that are malformed or come twice are echoed in `bad_request_param`, those that
-/// match nothing or were deleted before in `record_not_found`. Records of a list can be deleted while a campaign runs.
+/// match nothing or were deleted before in `record_not_found`. The body may also be sent as `application/hal+json`. Records of a list can be deleted while a campaign runs.
 #[utoipa::path(
     tag = "record lists",
     operation_id = "bulk_delete_records",
@@ -43,7 +43,6 @@ use crate::services::Services;
                 ("phone numbers" = (summary = "By phone number", value = json!([{"phone_number": "+188888888"}, {"phone_number": "+177777777"}]))),
                 ("external references" = (summary = "By external reference", value = json!([{"external_provider": "salesforce", "external_id": "003DL0000212DetYAE"}]))),
             )),
-            (Vec<IdentifierBody> = "application/hal+json"),
         ),
         description = "A bare array of identifiers, all of one kind.",
     ),

@@ -24,7 +24,7 @@ pub(super) struct PageParams {
     #[param(minimum = 1, maximum = 500, default = 50)]
     per_page: Option<i64>,
     /// The order: `updated_at:desc` is the only one.
-    #[param(inline, default = "updated_at:desc")]
+    #[param(inline)]
     #[expect(dead_code, reason = "there is one order; another is refused when it is read")]
     order_by: Option<Order>,
     /// What comes after a place: `next` carries it.

@@ -10,7 +10,7 @@ use crate::domain::record::{ExternalReference, Person, RecordError, RecordPhone,
 use crate::domain::record_list::UniqueIdentifierType;
 use crate::domain::timezone;
 use crate::error::Error;
-use crate::handlers::body;
+use crate::handlers::{body, json_text};
 
 /// The fields of a record that a change can set.
 pub(super) const WRITABLE: [&str; 10] = [
@@ -59,7 +59,7 @@ pub(super) struct NewRecordBody {
     external_url: Option<String>,
     /// Whether the other system is to be told of results.
     sync_external_id: Option<bool>,
-    /// Anything else, nested at most 100 levels deep.
+    /// Anything else, nested at most 100 levels deep, at most 1 MiB.
     #[schema(value_type = Object, required = false)]
     extra_data: Option<Map<String, Value>>,
 }
@@ -308,6 +308,11 @@ impl Fields<'_> {
         let extra = Value::Object(extra.unwrap_or_default());
         if !is_at_most(&extra, MAX_NESTING) {
             self.problem(RecordError::Other, "extra_data", format!("at most {MAX_NESTING} levels deep"));
+            return Map::new();
+        }
+        // No larger than what one request can create, however many changes add to it.
+        if json_text(&extra).len() > body::MAX_LENGTH {
+            self.problem(RecordError::Other, "extra_data", format!("at most {} bytes of JSON", body::MAX_LENGTH));
             return Map::new();
         }
         if let Err(error) = body::storable("extra_data", &extra) {

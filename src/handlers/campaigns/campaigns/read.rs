@@ -120,7 +120,7 @@ async fn status(authorized: &Authorized<CampaignsAccess>, id: &str, services: &S
 #[into_params(parameter_in = Query)]
 struct StatusParams {
     /// What is asked for.
-    #[param(inline, default = "status")]
+    #[param(inline)]
     #[expect(dead_code, reason = "there is one view; another is refused when it is read")]
     view: Option<View>,
 }
