@@ -13,6 +13,7 @@ mod contacts;
 mod cors;
 mod counts;
 mod erasure;
+mod fields;
 mod guards;
 mod identity;
 mod imports;

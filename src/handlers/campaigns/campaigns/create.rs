@@ -76,9 +76,6 @@ struct NewCampaignBody {
     /// The names of its contact lists, in whatever case.
     #[schema(min_items = 1, max_items = 100)]
     contact_lists: Vec<String>,
-    /// Any other field of the vendor's.
-    #[schema(additional_properties)]
-    others: Option<Value>,
 }
 
 /// A campaign that was created.

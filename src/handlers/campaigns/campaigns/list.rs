@@ -48,7 +48,11 @@ pub async fn list_campaigns(
     body: Body,
     services: web::Data<Services>,
 ) -> Answer {
-    let body: ListBody = body.json().await?;
+    let body = body.value().await?;
+    for field in ["sortBy", "filters"] {
+        body::not_an_array(field, body.get(field).unwrap_or_default())?;
+    }
+    let body: ListBody = body::typed(body, "")?;
     let (filter, order, page) = body.read()?;
     let caller = &authorized.caller;
     let listed = services.campaigns.list(caller, authorized.stream(), &filter, order, &page).await?;

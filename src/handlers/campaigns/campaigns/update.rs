@@ -91,9 +91,6 @@ struct CampaignChangeBody {
     /// The names of its contact lists, in whatever case.
     #[schema(min_items = 1, max_items = 100)]
     contact_lists: Option<Vec<String>>,
-    /// Any other field of the vendor's.
-    #[schema(additional_properties)]
-    others: Option<Value>,
 }
 
 fn change(body: Value) -> Result<CampaignChange, Error> {

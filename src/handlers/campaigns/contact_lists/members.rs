@@ -176,12 +176,16 @@ struct PersonBody {
     /// The number.
     phone_number: String,
     /// First name.
+    #[schema(max_length = 255)]
     first_name: Option<String>,
     /// Last name.
+    #[schema(max_length = 255)]
     last_name: Option<String>,
     /// A zone of the tz database.
+    #[schema(max_length = 35)]
     time_zone: Option<String>,
     /// The person in the caller's system.
+    #[schema(max_length = 255)]
     unique_id: Option<String>,
 }
 
@@ -193,6 +197,14 @@ fn new_member(index: usize, mut person: Map<String, Value>) -> Result<NewMember,
         None => return Err(Error::invalid(field, "is required")),
     };
     let phone_key = PhoneKey::parse(&phone_number).ok_or_else(|| Error::invalid(field, "not a phone number"))?;
+    for known in ["firstName", "lastName", "timeZone", "uniqueId"] {
+        let field = format!("data[{index}].{known}");
+        match person.get(known) {
+            None | Some(Value::Null) => {}
+            Some(Value::String(text)) => body::text(&field, text, 255)?,
+            Some(_) => return Err(Error::invalid(field, "must be a string")),
+        }
+    }
     if let Some(zone) = person.get("timeZone").and_then(Value::as_str)
         && !zone.is_empty()
         && !timezone::exists(zone)
