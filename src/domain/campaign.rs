@@ -115,6 +115,8 @@ pub struct Campaign {
     pub campaign_type: CampaignType,
     /// Where it stands.
     pub status: CampaignStatus,
+    /// Its last run; none when it was never started.
+    pub run_id: Option<String>,
     /// The names of its lists, in the order in which they were named.
     pub contact_lists: Vec<String>,
     /// The vendor's other fields, as given.

@@ -147,6 +147,11 @@ pub fn generate_org_id() -> String {
     format!("o-{}", Uuid::new_v4())
 }
 
+/// The id of a run of a campaign: `cid-` and the groups of a contact list's id.
+pub fn generate_run_id() -> String {
+    short_uuid("cid-")
+}
+
 /// The id of the agent that a client acts as: `a-` and the groups of a contact list's id.
 pub fn generate_agent_id() -> String {
     short_uuid("a-")

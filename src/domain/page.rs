@@ -42,20 +42,29 @@ impl<K> Page<K> {
 
 /// A place in a list in which the last changed comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LastChange {
+pub struct LastChange<I = Uuid> {
     /// When the thing there last changed.
     pub at: OffsetDateTime,
     /// Its id.
-    pub id: Uuid,
+    pub id: I,
 }
+
+/// Later than any change.
+const NEVER: OffsetDateTime = OffsetDateTime::UNIX_EPOCH.saturating_add(time::Duration::days(365 * 8_000));
 
 impl Page<LastChange> {
     /// The place after which the page begins; one before all things when it
     /// begins after a number of them.
     pub fn after_change(&self) -> LastChange {
-        let before_all =
-            LastChange { at: OffsetDateTime::UNIX_EPOCH + time::Duration::days(365 * 8_000), id: Uuid::max() };
-        self.after().copied().unwrap_or(before_all)
+        self.after().copied().unwrap_or(LastChange { at: NEVER, id: Uuid::max() })
+    }
+}
+
+impl Page<LastChange<String>> {
+    /// The same, of things whose ids are texts.
+    pub fn after_change(&self) -> LastChange<&str> {
+        let before_all = LastChange { at: NEVER, id: "" };
+        self.after().map_or(before_all, |place| LastChange { at: place.at, id: &place.id })
     }
 }
 

@@ -48,7 +48,14 @@ pub fn configure(config: &mut ServiceConfig) {
                 .configure(contacts::configure)
                 .configure(campaigns::configure),
         )
-        .service(scope("/campaign/api/v2/public/{streamId}").configure(campaigns::configure))
+        .service(
+            scope("/campaign/api/v2/public/{streamId}")
+                .configure(campaigns::configure)
+                .configure(campaigns::configure_second),
+        )
+        .service(
+            scope("/api/v2/public/{streamId}").service(campaigns::campaigns::trigger::trigger_campaign_by_longer_path),
+        )
         .service(scope("/campaign/api/v1/public/{streamId}").service(campaigns::campaigns::trigger::trigger_campaign))
         .service(scope("/api/1.1/public/{streamId}").service(campaigns::contact_lists::members::add_contacts))
         .service(scope("/record-lists").configure(record_lists::configure))

@@ -1,6 +1,6 @@
 //! Campaigns: created, changed, listed, started and stopped.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde_json::Value;
 use time::OffsetDateTime;
@@ -12,7 +12,7 @@ use crate::domain::campaign::{
 use crate::domain::contact_list::list_name_key;
 use crate::domain::deletion::Reason;
 use crate::domain::identity::Caller;
-use crate::domain::ids::{CampaignId, StreamId};
+use crate::domain::ids::{self, CampaignId, StreamId};
 use crate::domain::page::{Listed, Page};
 use crate::domain::version::IfMatch;
 use crate::error::{Error, FieldError, Thing};
@@ -93,13 +93,14 @@ impl Campaigns {
             .await
     }
 
-    /// Changes a live campaign, of that type where one is named.
+    /// Changes a live campaign.
     ///
     /// # Errors
     ///
     /// [`Error::NotFound`]; [`Error::Invalid`] for each name that no live list of
-    /// the stream has; [`Error::Refused`] for a version that is not expected, and
-    /// for other lists of a campaign that is running; [`Error::TooLarge`] for more
+    /// the stream has, and for another type than the one that is named;
+    /// [`Error::Refused`] for a version that is not expected, and for a campaign that
+    /// is running and would let go of a list; [`Error::TooLarge`] for more
     /// fields than are kept.
     pub async fn update(
         &self,
@@ -120,8 +121,11 @@ impl Campaigns {
                     None => None,
                 };
                 let campaign = lock(conn, caller, stream, id, if_match).await?;
-                let campaign = of_type(campaign, campaign_type)?;
-                if lists.is_some() && campaign.status == CampaignStatus::Active {
+                if campaign_type.is_some_and(|kind| kind != campaign.campaign_type) {
+                    let message = format!("this is a campaign of the type {}", campaign.campaign_type.name());
+                    return Err(Error::invalid("campaignType", message));
+                }
+                if campaign.status == CampaignStatus::Active && drops_lists(&campaign, change) {
                     return Err(Error::refused(
                         Thing::Campaign,
                         id.as_str(),
@@ -165,12 +169,25 @@ impl Campaigns {
         self.database
             .transaction(&caller.account_id, async |conn, _| {
                 let campaign = of_type(lock(conn, caller, stream, id, if_match).await?, campaign_type)?;
-                let triggered = Campaign { status: trigger.leads_to(), ..stamped(campaign, caller, now) };
+                if campaign.status == trigger.leads_to() {
+                    return Ok(campaign);
+                }
+                let mut triggered = Campaign { status: trigger.leads_to(), ..stamped(campaign, caller, now) };
+                if trigger == Trigger::Play {
+                    triggered.run_id = Some(ids::generate_run_id());
+                }
                 campaigns::update(conn, &caller.account_id, &triggered).await?;
                 Ok(triggered)
             })
             .await
     }
+}
+
+/// Whether a change lets a campaign go of one of its lists.
+fn drops_lists(campaign: &Campaign, change: &CampaignChange) -> bool {
+    let Some(names) = &change.contact_lists else { return false };
+    let kept: HashSet<String> = names.iter().map(|name| list_name_key(name)).collect();
+    campaign.contact_lists.iter().any(|name| !kept.contains(&list_name_key(name)))
 }
 
 /// Locks the live lists of these names until the commit: a list cannot be deleted

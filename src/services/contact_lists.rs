@@ -4,7 +4,7 @@ use crate::clock::Clock;
 use crate::domain::contact_list::{ContactList, ContactListChange, Member, NewContactList, NewMember, list_name_key};
 use crate::domain::identity::Caller;
 use crate::domain::ids::{ContactListId, MemberId, StreamId};
-use crate::domain::page::{Listed, Page};
+use crate::domain::page::{LastChange, Listed, Page};
 use crate::domain::version::IfMatch;
 use crate::error::{Error, Thing, Unique};
 use crate::postgres::Database;
@@ -51,7 +51,7 @@ impl ContactLists {
         self.database.transaction(&caller.account_id, async |conn, _| read(conn, caller, stream, id).await).await
     }
 
-    /// Live lists, the last changed first.
+    /// A page of live lists of a type, or of all types, the last changed first.
     ///
     /// # Errors
     ///
@@ -60,20 +60,21 @@ impl ContactLists {
         &self,
         caller: &Caller,
         stream: &StreamId,
-        limit: i64,
-        skip: i64,
-    ) -> Result<Vec<ContactList>, Error> {
+        list_type: Option<&str>,
+        page: &Page<LastChange<String>>,
+    ) -> Result<Listed<ContactList>, Error> {
         let account = &caller.account_id;
         self.database
             .transaction(account, async |conn, _| {
-                let lists = contact_lists::list(conn, account, stream, limit, skip).await?;
+                let lists = contact_lists::list(conn, account, stream, list_type, page).await?;
                 let ids: Vec<&str> = lists.iter().map(|list| list.id.as_str()).collect();
                 let mut attachments = campaigns::attached_to(conn, account, &ids).await?;
                 let with_attachments = |list: ContactList| {
                     let attachments = attachments.remove(list.id.as_str()).unwrap_or_default();
                     ContactList { attachments, ..list }
                 };
-                Ok(lists.into_iter().map(with_attachments).collect())
+                let lists = lists.into_iter().map(with_attachments).collect();
+                Ok(Listed::new(lists, page.limit, contact_lists::count(conn, account, stream, list_type).await?))
             })
             .await
     }

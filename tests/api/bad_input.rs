@@ -678,6 +678,12 @@ async fn what_cannot_be_created_leaves_nothing_behind() {
                 case("a long name", 400, Field("name"), json!({"name": long})),
                 case("a long description", 400, Field("description"), json!({"description": "d".repeat(257)})),
                 case("another source", 400, Field("source"), json!({"source": "thin air"})),
+                case(
+                    "a name that is taken",
+                    409,
+                    Text("has this name already"),
+                    json!({"name": format!("CALLED {}", things.number)}),
+                ),
                 case("a text for a yes", 400, Field("allowDuplicates"), json!({"allowDuplicates": "yes"})),
                 case("a NUL in the mapping", 400, Field("mapping.firstName"), json!({"mapping": {"firstName": "\0"}})),
             ]),
@@ -999,6 +1005,28 @@ async fn a_page_that_cannot_be_is_refused() {
                 ("timezones=", Field("timezones")),
                 ("updated_at_from=yesterday", Field("updated_at_from")),
                 ("updated_at_to=2026-02-30T00:00:00Z", Field("updated_at_to")),
+            ],
+            "list_contact_lists"
+            | "list_contact_lists_v2"
+            | "post_list_contact_lists"
+            | "post_list_contact_lists_v2" => &[
+                ("limit=0", Field("limit")),
+                ("limit=1001", Field("limit")),
+                ("limit=x", Field("limit")),
+                ("skip=-1", Field("skip")),
+                ("skip=10001", Field("skip")),
+                ("after=x", Field("after")),
+                ("type=sms", Text("type")),
+            ],
+            "list_contact_list_members" | "list_contact_list_members_v2" => &[
+                ("limit=0", Field("limit")),
+                ("limit=101", Field("limit")),
+                ("skip=-1", Field("skip")),
+                ("skip=10000", Field("skip")),
+                ("page=0", Field("page")),
+                ("page=1&skip=1", Field("page")),
+                ("after=x", Field("after")),
+                ("after=x&page=1", Field("after")),
             ],
             "list_record_lists" => &[
                 ("per_page=501", Field("per_page")),

@@ -59,22 +59,25 @@ async fn a_campaign_is_answered_whole_under_both_bases() {
             let wanted = json!({"status": "success", "message": "Campaign August Renewals retrieved successfully", "data": campaign});
             assert_eq!(redacted_times(found.expect(200)), wanted);
         }
-        let status = app.request(Method::POST, &format!("{base}/{id}/status?view=status")).send().await.expect(200);
-        assert_eq!(
-            status,
-            json!({"status": "success", "data": {"id": id, "status": "Ready", "name": "August Renewals"}})
-        );
-        app.request(Method::POST, &format!("{base}/{id}/status?view=contacts")).send().await.expect(400);
+        for method in [Method::POST, Method::GET] {
+            for query in ["", "?view=status"] {
+                let status = app.request(method.clone(), &format!("{base}/{id}/status{query}")).send().await;
+                assert_eq!(status.header("ETag"), Some("\"1\""));
+                assert_eq!(
+                    status.expect(200),
+                    json!({"status": "success", "data": {"id": id, "status": "Ready", "name": "August Renewals"}})
+                );
+            }
+            let other = app.request(method, &format!("{base}/{id}/status?view=contacts")).send().await.expect(400);
+            assert!(other["message"].as_str().is_some_and(|message| message.starts_with("view: ")), "{other}");
+        }
 
         for (method, path) in [
             (Method::GET, format!("{base}/{id}?campaignType=sms")),
-            (Method::PUT, format!("{base}/{id}?campaignType=sms")),
             (Method::POST, format!("{base}/{id}/status?campaignType=sms")),
             (Method::DELETE, format!("{base}/{id}?campaignType=sms")),
         ] {
-            let request = app.request(method.clone(), &path);
-            let request = if method == Method::PUT { request.json(&json!({"name": "n"})) } else { request };
-            let missed = request.send().await.expect(404);
+            let missed = app.request(method.clone(), &path).send().await.expect(404);
             assert_eq!(missed["errors"][0]["reason"], "NOT_FOUND", "{method} {path}");
         }
         let gone = app.delete(&format!("{base}/{id}?campaignType=voice")).await.expect(200);
@@ -119,15 +122,28 @@ async fn an_update_changes_what_it_names_and_nothing_else() {
 
         let refused = put(&app, &path, &json!({"name": "x", "contactLists": ["two", "nobody's"]})).await.expect(400);
         assert_eq!(refused["errors"][0]["msg"], "contactLists[1]: there is no contact list named \"nobody's\"");
-        let other = put(&app, &path, &json!({"campaignType": "sms", "name": "x"})).await.expect(400);
-        assert!(other["message"].as_str().is_some_and(|message| message.starts_with("campaignType: ")), "{other}");
+        let bare = format!("{base}/{id}");
+        for (path, body, said) in [
+            (path.as_str(), json!({"campaignType": "sms", "name": "x"}), "the body and the query name two types"),
+            (&format!("{bare}?campaignType=sms"), json!({"name": "x"}), "this is a campaign of the type voice"),
+            (&bare, json!({"campaignType": "sms", "name": "x"}), "this is a campaign of the type voice"),
+            (&bare, json!({"campaignType": "fax", "name": "x"}), "must be voice or sms"),
+        ] {
+            let other = put(&app, path, &body).await.expect(400);
+            assert_eq!(other["errors"][0]["msg"], format!("campaignType: {said}"), "{path} {body}");
+        }
         assert_eq!(app.get(&path).await.expect(200)["data"], moved["data"], "nothing was changed");
 
         app.trigger(&id, "play").await.expect(200);
         let running = put(&app, &path, &json!({"contactLists": ["one"]})).await.expect(409);
         assert_eq!(running["errors"][0]["reason"], "ACTIVE");
         put(&app, &path, &json!({"description": "still"})).await.expect(200);
+        let same = put(&app, &path, &json!({"contactLists": ["TWO", "three"]})).await.expect(200);
+        assert_eq!(same["data"]["contactLists"], json!(["Two", "Three"]), "the same lists, in another order");
+        let more = put(&app, &path, &json!({"contactLists": ["Three", "One", "Two"]})).await.expect(200);
+        assert_eq!(more["data"]["contactLists"], json!(["Three", "One", "Two"]), "it can be given more");
         app.trigger(&id, "stop").await.expect(200);
+        put(&app, &path, &json!({"contactLists": ["Two"]})).await.expect(200);
     }
     let free: i64 = app.count("SELECT count(*) FROM campaign_contact_lists a JOIN contact_lists l ON l.id = a.list_id WHERE l.name = 'One'").await;
     assert_eq!(free, 0, "a list that is named no more is let go of");
@@ -172,17 +188,59 @@ async fn changes_starts_and_deletions_expect_the_version_that_was_read() {
     assert_eq!(app.count("SELECT count(*) FROM ledger").await, 0);
     let current = app.get(&path).await.header("ETag").expect("an ETag").to_owned();
     let started = app.request(Method::POST, &trigger).header("If-Match", &current).send().await;
-    assert_eq!(started.header("ETag"), Some("\"3\""));
-    let started = redacted_times(started.expect(200));
-    assert_eq!(
-        started,
-        json!({"status": "Active", "message": "Campaign Started", "updatedAt": "<time>", "id": id, "name": "changed"})
-    );
-    let stopped = redacted_times(app.trigger(&id, "stop").await.expect(200));
-    assert_eq!(
-        stopped,
-        json!({"status": "Stopped", "message": "Campaign Stopped", "updatedAt": "<time>", "id": id, "name": "changed"})
-    );
+    assert_eq!((started.header("ETag"), started.expect(200)["status"].as_str()), (Some("\"3\""), Some("Active")));
+}
+
+#[tokio::test]
+async fn a_campaign_is_started_and_stopped_by_every_path_that_is_printed() {
+    let app = TestApp::start().await;
+    app.contact_list("list").await;
+    let stream = &app.account.stream;
+    for base in [
+        format!("/campaign/api/v1/public/{stream}/campaign"),
+        format!("/campaign/api/v2/public/{stream}/campaign"),
+        format!("/campaign/api/v2/public/{stream}/campaign/trigger"),
+        format!("/api/v2/public/{stream}/campaign/trigger"),
+    ] {
+        let id = app.campaign("calls", "list").await;
+        let path = app.account.campaign_path(&id);
+        let send = async |trigger: &str, body: &str| {
+            let path = format!("{base}/{id}?campaignType=voice&trigger={trigger}");
+            app.request(Method::POST, &path).body("application/json", body).send().await
+        };
+        assert_eq!(app.get(&path).await.expect(200)["data"].get("campaignInstanceId"), None);
+        let started = send("play", "{}").await;
+        assert_eq!(started.header("ETag"), Some("\"2\""));
+        let run = started.expect(200)["campaignInstanceId"].clone();
+        assert!(run.as_str().is_some_and(|run| run.starts_with("cid-") && run.len() == 39), "{run}");
+        let wanted = json!({
+            "status": "Active", "message": "Campaign Started", "totalCallsCompleted": 0, "updatedAt": "<time>",
+            "campaignInstanceId": run, "campaignExecutionType": "NORMAL", "id": id, "name": "calls"
+        });
+        assert_eq!(redacted_times(started.expect(200)), wanted);
+        assert_eq!(app.get(&path).await.expect(200)["data"]["campaignInstanceId"], run);
+        let again = send("play", "").await;
+        assert_eq!(again.header("ETag"), Some("\"2\""), "one that is running stays so");
+        assert_eq!(again.expect(200), started.expect(200));
+
+        let stopped = send("stop", "{}").await;
+        assert_eq!(stopped.header("ETag"), Some("\"3\""));
+        assert_eq!(
+            redacted_times(stopped.expect(200)),
+            json!({
+                "status": "Stopped", "message": "Campaign Stopped", "updatedAt": "<time>", "campaignInstanceId": run,
+                "campaignExecutionType": "NORMAL", "id": id, "name": "calls"
+            })
+        );
+        let next = send("play", "").await.expect(200);
+        assert_ne!(next["campaignInstanceId"], run, "each start is a run of its own");
+        send("stop", "").await.expect(200);
+        let missed = format!("{base}/{id}?campaignType=sms&trigger=play");
+        app.request(Method::POST, &missed).send().await.expect(404);
+        let unknown = format!("{base}/{id}?campaignType=voice&trigger=pause");
+        let refused = app.request(Method::POST, &unknown).send().await.expect(400);
+        assert!(refused["message"].as_str().is_some_and(|message| message.starts_with("trigger: ")), "{refused}");
+    }
 }
 
 #[tokio::test]

@@ -155,6 +155,34 @@ async fn a_hundred_records_take_as_many_statements_as_two() {
 }
 
 #[tokio::test]
+async fn thirty_lists_and_campaigns_take_as_many_statements_to_list_as_two() {
+    let (counter, app) = counted().await;
+    let lists = app.account.family("/campaign/contactList/getAllListDetails");
+    let campaigns = app.account.family("/campaign/getAllCampaignDetails");
+    for number in 0..30 {
+        let name = format!("list {number}");
+        app.contact_list(&name).await;
+        app.members(&name, &["+14155550100"]).await;
+        app.campaign(&format!("calls {number}"), &name).await;
+    }
+    let mut counts = Vec::new();
+    // The first time, so that every statement has been prepared on a connection.
+    for limit in [2, 2, 30] {
+        let (to_list, answer) = counter.during(app.get(&format!("{lists}?limit={limit}"))).await;
+        let listed = answer.expect(200)["data"].take();
+        assert_eq!(listed.as_array().map(Vec::len), Some(limit));
+        assert!(listed[1]["totalRecordCount"] == 1 && listed[1]["campaignInUse"].as_array().map(Vec::len) == Some(1));
+        let (to_list_campaigns, answer) = counter.during(app.post(&campaigns, &json!({"limit": limit}))).await;
+        let listed = answer.expect(200)["data"]["results"].take();
+        assert_eq!(listed.as_array().map(Vec::len), Some(limit));
+        assert_eq!(listed[1]["contactLists"], json!(["list 28"]));
+        counts.push((to_list, to_list_campaigns));
+    }
+    println!("statements to list 2, 2 and 30 lists, and campaigns: {counts:?}");
+    assert_eq!(counts[1], counts[2]);
+}
+
+#[tokio::test]
 async fn a_hundred_changes_of_records_take_as_many_statements_as_two() {
     let (counter, app) = counted().await;
     let list = app.record_list("PHONE_NUMBER").await;

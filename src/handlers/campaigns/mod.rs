@@ -1,6 +1,10 @@
 //! The campaigns family: camelCase, `{"status","message","data"}`.
 
-use actix_web::HttpResponse;
+use std::convert::Infallible;
+use std::future::{Ready, ready};
+
+use actix_web::dev::Payload;
+use actix_web::{FromRequest, HttpRequest, HttpResponse};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa_actix_web::service_config::ServiceConfig;
@@ -62,6 +66,24 @@ impl Access for ContactListsAccess {
     const REQUIRED: &'static [Named] = &[Named::Account, Named::Stream];
 }
 
+/// The base path that a request came by; the vendor's answers under the two differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Base {
+    /// `/agentassist/api/v1`.
+    First,
+    /// `/campaign/api/v2`.
+    Second,
+}
+
+impl FromRequest for Base {
+    type Error = Infallible;
+    type Future = Ready<Result<Self, Self::Error>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(Ok(if request.path().starts_with("/campaign/api/v2/") { Base::Second } else { Base::First }))
+    }
+}
+
 type Answer = Result<HttpResponse, Failure<CampaignsFamily>>;
 
 /// The operations that are there under both base paths.
@@ -77,9 +99,15 @@ pub fn configure(config: &mut ServiceConfig) {
         .service(campaigns::list::list_campaigns)
         .service(campaigns::create::create_campaign)
         .service(campaigns::read::get_campaign_status)
+        .service(campaigns::read::post_get_campaign_status)
         .service(campaigns::read::get_campaign)
         .service(campaigns::update::update_campaign)
         .service(campaigns::delete::delete_campaign);
+}
+
+/// The operations that are there under the second base path only.
+pub fn configure_second(config: &mut ServiceConfig) {
+    config.service(campaigns::trigger::trigger_campaign).service(campaigns::trigger::trigger_campaign_by_longer_path);
 }
 
 /// What a single deletion takes in its query.

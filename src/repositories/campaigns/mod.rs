@@ -57,8 +57,8 @@ pub async fn find(
     sqlx::query_as!(
         CampaignRow,
         r#"
-        SELECT c.id, c.stream_id, c.name, c.campaign_type, c.status, c.details, c.created_by, c.updated_by, c.created_at,
-               c.updated_at, c.version,
+        SELECT c.id, c.stream_id, c.name, c.campaign_type, c.status, c.run_id, c.details, c.created_by, c.updated_by,
+               c.created_at, c.updated_at, c.version,
                ARRAY(
                    SELECT l.name
                    FROM campaign_contact_lists a
@@ -92,8 +92,8 @@ pub async fn list(
     sqlx::query_as!(
         CampaignRow,
         r#"
-        SELECT c.id, c.stream_id, c.name, c.campaign_type, c.status, c.details, c.created_by, c.updated_by, c.created_at,
-               c.updated_at, c.version,
+        SELECT c.id, c.stream_id, c.name, c.campaign_type, c.status, c.run_id, c.details, c.created_by, c.updated_by,
+               c.created_at, c.updated_at, c.version,
                ARRAY(
                    SELECT l.name
                    FROM campaign_contact_lists a
@@ -167,7 +167,7 @@ pub async fn count(
     .await
 }
 
-/// Locks a live campaign to be changed. Answers its status and its version.
+/// Locks a live campaign to be changed.
 pub async fn lock_to_change(
     conn: &mut Connection,
     account: &AccountId,
@@ -177,8 +177,8 @@ pub async fn lock_to_change(
     sqlx::query_as!(
         CampaignRow,
         r#"
-        SELECT c.id, c.stream_id, c.name, c.campaign_type, c.status, c.details, c.created_by, c.updated_by, c.created_at,
-               c.updated_at, c.version,
+        SELECT c.id, c.stream_id, c.name, c.campaign_type, c.status, c.run_id, c.details, c.created_by, c.updated_by,
+               c.created_at, c.updated_at, c.version,
                ARRAY(
                    SELECT l.name
                    FROM campaign_contact_lists a
@@ -205,7 +205,8 @@ pub async fn update(conn: &mut Connection, account: &AccountId, campaign: &Campa
     sqlx::query!(
         r#"
         UPDATE campaigns
-        SET name = $3, status = $4, details = $5::text::json, updated_by = $6, updated_at = $7, version = $8
+        SET name = $3, status = $4, details = $5::text::json, updated_by = $6, updated_at = $7, version = $8,
+            run_id = $9
         WHERE account_id = $1 AND id = $2 AND deleted_at IS NULL
         "#,
         account.as_str(),
@@ -216,6 +217,7 @@ pub async fn update(conn: &mut Connection, account: &AccountId, campaign: &Campa
         campaign.updated_by,
         campaign.updated_at,
         campaign.version,
+        campaign.run_id,
     )
     .execute(conn)
     .await?;
@@ -228,6 +230,7 @@ struct CampaignRow {
     name: String,
     campaign_type: String,
     status: String,
+    run_id: Option<String>,
     details: Value,
     created_by: String,
     updated_by: String,
@@ -248,6 +251,7 @@ impl TryFrom<CampaignRow> for Campaign {
             campaign_type: CampaignType::parse(&row.campaign_type)
                 .ok_or_else(|| unknown_value("campaign_type", &row.campaign_type))?,
             status: status(&row.status)?,
+            run_id: row.run_id,
             contact_lists: row.contact_lists,
             details: match row.details {
                 Value::Object(details) => details,

@@ -8,6 +8,7 @@ use crate::domain::campaign::Attachments;
 use crate::domain::contact_list::{ContactList, NewContactList, list_name_key};
 use crate::domain::identity::Caller;
 use crate::domain::ids::{AccountId, ContactListId, StreamId};
+use crate::domain::page::{LastChange, Page};
 
 mod life;
 
@@ -79,14 +80,15 @@ pub async fn find(
     .transpose()
 }
 
-/// Live lists, the last changed first. Their attachments are looked up apart.
+/// A page of live lists, the last changed first, and one more. Their attachments are looked up apart.
 pub async fn list(
     conn: &mut Connection,
     account: &AccountId,
     stream: &StreamId,
-    limit: i64,
-    skip: i64,
+    list_type: Option<&str>,
+    page: &Page<LastChange<String>>,
 ) -> Result<Vec<ContactList>> {
+    let after = page.after_change();
     sqlx::query_as!(
         ContactListRow,
         r#"
@@ -97,20 +99,45 @@ pub async fn list(
                    WHERE m.account_id = l.account_id AND m.list_id = l.id AND m.deleted_at IS NULL
                ) AS "total_record_count!"
         FROM contact_lists l
-        WHERE l.account_id = $1 AND l.stream_id = $2 AND l.deleted_at IS NULL
+        WHERE l.account_id = $1 AND l.stream_id = $2 AND l.deleted_at IS NULL AND (l.updated_at, l.id) < ($3, $4)
+          AND ($5::text IS NULL OR l.list_type = $5)
         ORDER BY l.updated_at DESC, l.id DESC
-        LIMIT $3 OFFSET $4
+        LIMIT $6 OFFSET $7
         "#,
         account.as_str(),
         stream.as_str(),
-        limit,
-        skip,
+        after.at,
+        after.id,
+        list_type,
+        page.limit + 1,
+        page.skip(),
     )
     .fetch_all(conn)
     .await?
     .into_iter()
     .map(TryInto::try_into)
     .collect()
+}
+
+/// How many lists [`list`] has on all pages.
+pub async fn count(
+    conn: &mut Connection,
+    account: &AccountId,
+    stream: &StreamId,
+    list_type: Option<&str>,
+) -> Result<i64> {
+    sqlx::query_scalar!(
+        r#"
+        SELECT count(*) AS "count!"
+        FROM contact_lists
+        WHERE account_id = $1 AND stream_id = $2 AND deleted_at IS NULL AND ($3::text IS NULL OR list_type = $3)
+        "#,
+        account.as_str(),
+        stream.as_str(),
+        list_type,
+    )
+    .fetch_one(conn)
+    .await
 }
 
 /// Locks a live list to be changed, also against those who add members to it,

@@ -233,12 +233,25 @@ impl Things {
                 None,
             ),
         ];
+        let triggers = [
+            ("trigger_campaign_v2", format!("/campaign/api/v2/public/{stream}/campaign/{campaign}")),
+            (
+                "trigger_campaign_by_longer_path_v2",
+                format!("/campaign/api/v2/public/{stream}/campaign/trigger/{campaign}"),
+            ),
+            ("trigger_campaign_by_longer_path", format!("/api/v2/public/{stream}/campaign/trigger/{campaign}")),
+        ];
+        operations
+            .extend(triggers.map(|(id, path)| {
+                operation(id, Method::POST, format!("{path}?campaignType=voice&trigger=stop"), None)
+            }));
         let changes = [
             (
                 format!("/agentassist/api/v1/public/{stream}/campaign"),
                 [
                     "update_campaign",
                     "get_campaign_status",
+                    "post_get_campaign_status",
                     "list_campaigns",
                     "update_contact_list",
                     "list_contact_lists",
@@ -251,6 +264,7 @@ impl Things {
                 [
                     "update_campaign_v2",
                     "get_campaign_status_v2",
+                    "post_get_campaign_status_v2",
                     "list_campaigns_v2",
                     "update_contact_list_v2",
                     "list_contact_lists_v2",
@@ -259,13 +273,14 @@ impl Things {
                 ],
             ),
         ];
-        for (base, [update, status, list, update_list, lists, post_lists, members]) in changes {
+        for (base, [update, status, post_status, list, update_list, lists, post_lists, members]) in changes {
             let contact_list = format!("{base}/contactList/{contact_list}");
             let all = format!("{base}/contactList/getAllListDetails?type=call");
             let one = format!("{base}/{campaign}");
             operations.extend([
                 operation(update, Method::PUT, one.clone(), Some(json!({"priority": "4"}))),
-                operation(status, Method::POST, format!("{one}/status?view=status"), None),
+                operation(status, Method::GET, format!("{one}/status?view=status"), None),
+                operation(post_status, Method::POST, format!("{one}/status?view=status"), None),
                 operation(list, Method::POST, format!("{base}/getAllCampaignDetails"), Some(json!({"type": "voice"}))),
                 operation(update_list, Method::PUT, contact_list.clone(), Some(json!({"description": "changed"}))),
                 operation(lists, Method::GET, all.clone(), None),

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{
     Answer, CampaignBody, CampaignsAccess, CampaignsBodyErrors, CampaignsErrors, TypeParam, contact_lists, details,
-    example_campaign, same_type,
+    example_campaign, one_type,
 };
 use crate::domain::campaign::NewCampaign;
 use crate::error::Error;
@@ -112,7 +112,7 @@ fn new_campaign(body: Value, campaign_type: TypeParam) -> Result<NewCampaign, Er
     let required: Required = body::typed(body.clone(), "")?;
     body::required_text("name", &required.name, 48)?;
     let contact_lists = contact_lists(&required.contact_lists)?;
-    same_type(&body, campaign_type)?;
+    one_type(&body, Some(campaign_type))?;
     Ok(NewCampaign { name: required.name, campaign_type: campaign_type.into(), contact_lists, details: details(body)? })
 }
 

@@ -59,10 +59,11 @@ impl OneParams {
 }
 
 /// Fields that say what the campaign is, and are not the caller's to set.
-const OURS: [&str; 14] = [
+const OURS: [&str; 15] = [
     "id",
     "_id",
     "campId",
+    "campaignInstanceId",
     "name",
     "lname",
     "contactLists",
@@ -98,12 +99,19 @@ fn contact_lists(names: &[String]) -> Result<Vec<String>, Error> {
     Ok(names.iter().map(|name| name.trim().to_owned()).collect())
 }
 
-/// That the body names no other type than the query.
-fn same_type(body: &Value, query: TypeParam) -> Result<(), Error> {
-    match body.get("campaignType") {
-        None | Some(Value::Null) => Ok(()),
-        Some(Value::String(kind)) if *kind == CampaignType::from(query).name() => Ok(()),
-        Some(_) => Err(Error::invalid("campaignType", "the body and the query name two types")),
+/// The type that the query and the body name, of which either may be silent.
+fn one_type(body: &Value, query: Option<TypeParam>) -> Result<Option<CampaignType>, Error> {
+    let query = query.map(CampaignType::from);
+    let body = match body.get("campaignType") {
+        None | Some(Value::Null) => return Ok(query),
+        Some(kind) => kind.as_str().and_then(CampaignType::parse),
+    };
+    match (query, body) {
+        (_, None) => Err(Error::invalid("campaignType", "must be voice or sms")),
+        (Some(query), Some(body)) if query != body => {
+            Err(Error::invalid("campaignType", "the body and the query name two types"))
+        }
+        (_, body) => Ok(body),
     }
 }
 
@@ -124,6 +132,9 @@ struct CampaignBody {
     campaign_type: &'static str,
     /// Preparing, Ready, Scheduled, Rescheduled, Active, Paused, Stopped or Completed.
     status: &'static str,
+    /// Its last run. Absent when it was never started.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    campaign_instance_id: Option<String>,
     /// The names of its contact lists.
     contact_lists: Vec<String>,
     /// The vendor's other fields.
@@ -155,6 +166,7 @@ impl CampaignBody {
             name: campaign.name,
             campaign_type: campaign.campaign_type.name(),
             status: campaign.status.name(),
+            campaign_instance_id: campaign.run_id,
             contact_lists: campaign.contact_lists,
             details: campaign.details,
             i_id: campaign.stream_id.to_string(),

@@ -4,8 +4,8 @@ use actix_web::{HttpResponse, get, post, web};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Answer, CampaignBody, CampaignNotFound, CampaignsAccess, CampaignsErrors, Envelope, OneParams, campaign_id,
-    example_campaign,
+    Answer, CampaignBody, CampaignNotFound, CampaignsAccess, CampaignsBodyErrors, CampaignsErrors, Envelope, OneParams,
+    campaign_id, example_campaign,
 };
 use crate::handlers::auth::Authorized;
 use crate::handlers::body::Body;
@@ -65,17 +65,49 @@ pub async fn get_campaign(
         CampaignsErrors, CampaignNotFound,
     ),
 )]
-#[post("/campaign/{id}/status")]
+#[get("/campaign/{id}/status")]
 pub async fn get_campaign_status(
+    authorized: Authorized<CampaignsAccess>,
+    path: web::Path<(String, String)>,
+    services: web::Data<Services>,
+) -> Answer {
+    status(&authorized, &path.1, &services).await
+}
+
+/// Get a campaign's status, by POST
+///
+/// The same as the GET, for the vendor's clients: its pages have both. Takes no body, or an empty object.
+#[utoipa::path(
+    tag = "campaigns",
+    operation_id = "post_get_campaign_status",
+    params(
+        ("streamId" = String, Path, description = "The stream (application) that the campaign belongs to."),
+        ("id" = String, Path, description = "The campaign.", example = "cd-5f0e1c7-2516-457e-8eb4-9847deec0000"),
+        ("accountId" = Option<String>, Header, description = "The account that the token belongs to."),
+        StatusParams,
+        OneParams,
+    ),
+    responses(
+        (status = 200, description = "Where the campaign stands.", body = StatusEnvelope, headers(("ETag" = String, description = "The campaign's version.")),
+         example = json!({"status": "success", "data": {"id": "cd-5f0e1c7-2516-457e-8eb4-9847deec0000", "status": "Ready", "name": "August renewals"}})),
+        CampaignsErrors, CampaignsBodyErrors, CampaignNotFound,
+    ),
+)]
+#[post("/campaign/{id}/status")]
+pub async fn post_get_campaign_status(
     authorized: Authorized<CampaignsAccess>,
     path: web::Path<(String, String)>,
     body: Body,
     services: web::Data<Services>,
 ) -> Answer {
+    body.none().await?;
+    status(&authorized, &path.1, &services).await
+}
+
+async fn status(authorized: &Authorized<CampaignsAccess>, id: &str, services: &Services) -> Answer {
     let StatusParams { .. } = authorized.params()?;
     let params: OneParams = authorized.params()?;
-    body.none().await?;
-    let id = campaign_id(&path.1)?;
+    let id = campaign_id(id)?;
     let campaign =
         services.campaigns.find(&authorized.caller, authorized.stream(), &id, params.campaign_type()).await?;
     let etag = etag(campaign.version);

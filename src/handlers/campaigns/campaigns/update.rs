@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{
     Answer, CampaignBody, CampaignChanged, CampaignNotFound, CampaignsAccess, CampaignsBodyErrors, CampaignsErrors,
-    OneParams, TypeParam, campaign_id, contact_lists, details, example_campaign, same_type,
+    TypeParam, campaign_id, contact_lists, details, example_campaign, one_type,
 };
 use crate::domain::campaign::CampaignChange;
 use crate::error::Error;
@@ -20,7 +20,8 @@ use crate::services::Services;
 ///
 /// Changes the fields that the body names and leaves the others as they are, whether it names all of them, as the vendor
 /// has it, or a few. `contactLists` takes the place of the lists that the campaign had: it lets go of those that are not
-/// named any more. A campaign that is Active keeps its lists: other ones are refused. What the service says of a campaign
+/// named any more. A campaign that is Active keeps its lists, and can be given more. A `campaignType`, in the query or in
+/// the body, that is not the campaign's is refused. What the service says of a campaign
 /// (`id`, `status`, `createdAt`, …) is ignored, so that a campaign can be sent back as it was answered.
 #[utoipa::path(
     tag = "campaigns",
@@ -29,7 +30,7 @@ use crate::services::Services;
         ("streamId" = String, Path, description = "The stream (application) that the campaign belongs to."),
         ("id" = String, Path, description = "The campaign.", example = "cd-5f0e1c7-2516-457e-8eb4-9847deec0000"),
         ("accountId" = Option<String>, Header, description = "The account that the token belongs to."),
-        OneParams,
+        UpdateParams,
         ("If-Match" = Option<String>, Header, description = "The ETag that the campaign must have.", example = "\"1\""),
     ),
     request_body(content = CampaignChangeBody, example = json!({
@@ -39,7 +40,7 @@ use crate::services::Services;
         (status = 200, description = "The campaign as it is now.", body = UpdatedCampaign, headers(("ETag" = String, description = "The campaign's version.")),
          example = json!({"status": "success", "message": "Campaign August renewals details updated successfully",
                           "id": "cd-5f0e1c7-2516-457e-8eb4-9847deec0000", "data": example_campaign()})),
-        (status = 409, description = "The campaign is running and keeps its lists.", body = CampaignsError,
+        (status = 409, description = "The campaign is running and would let go of a list.", body = CampaignsError,
          example = json!({"status": "error", "message": "Campaign August renewals is running; stop it first", "errors": [{"msg": "Campaign August renewals is running; stop it first", "code": 409, "reason": "ACTIVE"}]})),
         CampaignsErrors, CampaignsBodyErrors, CampaignNotFound, CampaignChanged,
     ),
@@ -51,12 +52,14 @@ pub async fn update_campaign(
     body: Body,
     services: web::Data<Services>,
 ) -> Answer {
-    let params: OneParams = authorized.params()?;
+    let params: UpdateParams = authorized.params()?;
     let if_match = authorized.if_match()?;
-    let change = change(body.value().await?, params.campaign_type)?;
+    let body = body.value().await?;
+    let campaign_type = one_type(&body, params.campaign_type)?;
+    let change = change(body)?;
     let id = campaign_id(&path.1)?;
     let (caller, stream) = (&authorized.caller, authorized.stream());
-    let campaign = services.campaigns.update(caller, stream, &id, params.campaign_type(), &change, &if_match).await?;
+    let campaign = services.campaigns.update(caller, stream, &id, campaign_type, &change, &if_match).await?;
     let etag = etag(campaign.version);
     let body = UpdatedCampaign {
         status: "success",
@@ -65,6 +68,16 @@ pub async fn update_campaign(
         data: CampaignBody::of(campaign, caller),
     };
     Ok(HttpResponse::Ok().insert_header(etag).json(body))
+}
+
+/// What an update takes in its query.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(rename_all = "camelCase")]
+#[into_params(parameter_in = Query)]
+struct UpdateParams {
+    /// How the campaign reaches people. Another type than the campaign's is refused.
+    #[param(inline)]
+    campaign_type: Option<TypeParam>,
 }
 
 /// What an update changes. The vendor's other fields are kept as given.
@@ -80,7 +93,7 @@ struct CampaignChangeBody {
     contact_lists: Option<Vec<String>>,
 }
 
-fn change(body: Value, campaign_type: Option<TypeParam>) -> Result<CampaignChange, Error> {
+fn change(body: Value) -> Result<CampaignChange, Error> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase", expecting = "an object")]
     struct Known {
@@ -89,7 +102,6 @@ fn change(body: Value, campaign_type: Option<TypeParam>) -> Result<CampaignChang
     }
     let known: Known = body::typed(body.clone(), "")?;
     known.name.as_deref().map_or(Ok(()), |name| body::required_text("name", name, 48))?;
-    campaign_type.map_or(Ok(()), |kind| same_type(&body, kind))?;
     let change = CampaignChange {
         name: known.name,
         contact_lists: known.contact_lists.as_deref().map(contact_lists).transpose()?,

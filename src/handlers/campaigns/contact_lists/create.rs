@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{
-    Answer, CampaignsBodyErrors, CampaignsErrors, ContactListBody, ContactListsAccess, Envelope, Source,
+    Answer, Base, CampaignsBodyErrors, CampaignsErrors, ContactListBody, ContactListsAccess, Envelope, Source,
     check_description, check_mapping, example_list, name,
 };
 use crate::domain::contact_list::{NewContactList, identity_mapping};
@@ -45,6 +45,7 @@ use crate::services::Services;
 #[post("/campaign/contactList/createContactList")]
 pub async fn create_contact_list(
     authorized: Authorized<ContactListsAccess>,
+    base: Base,
     body: Body,
     services: web::Data<Services>,
 ) -> Answer {
@@ -54,7 +55,7 @@ pub async fn create_contact_list(
     let etag = etag(list.version);
     Ok(HttpResponse::Ok()
         .insert_header(etag)
-        .json(Envelope::success(message, ContactListBody::of(list, &authorized.caller))))
+        .json(Envelope::success(message, ContactListBody::of(list, &authorized.caller, base))))
 }
 
 /// A contact list that is to be created.

@@ -3,7 +3,7 @@
 use actix_web::{HttpResponse, delete, web};
 
 use super::{
-    Answer, CampaignInUse, CampaignsBodyErrors, CampaignsErrors, ContactListBody, ContactListChanged,
+    Answer, Base, CampaignInUse, CampaignsBodyErrors, CampaignsErrors, ContactListBody, ContactListChanged,
     ContactListNotFound, ContactListsAccess, DeletionParams, Envelope, example_deleted_list, list_id,
 };
 use crate::handlers::auth::Authorized;
@@ -18,7 +18,8 @@ use crate::services::Services;
 /// the list, live or in the trash, and the people on it are gone for good when the answer is sent; that takes the scope
 /// `deletions:hard`. A list is refused deletion while any live campaign is attached to it, whatever the campaign's
 /// status: the answer names the campaigns. A list that is being attached at the same moment is either attached or
-/// deleted, never both. The operation takes no body; an empty one passes with any Content-Type.
+/// deleted, never both. The operation takes no body; an empty one passes with any Content-Type. The answer has the
+/// vendor's own fields under each base path; the second one's have four more.
 #[utoipa::path(
     tag = "campaigns",
     operation_id = "delete_contact_list",
@@ -48,6 +49,7 @@ use crate::services::Services;
 #[delete("/campaign/contactList/{contactListId}")]
 pub async fn delete_contact_list(
     authorized: Authorized<ContactListsAccess>,
+    base: Base,
     path: web::Path<(String, String)>,
     body: Body,
     services: web::Data<Services>,
@@ -59,7 +61,7 @@ pub async fn delete_contact_list(
     let caller = &authorized.caller;
     let (deletion, list) = services.deletions.delete_contact_list(caller, authorized.stream(), &id, options).await?;
     let message = format!("Contact list {} deleted successfully", list.name);
-    let body = Envelope::success(message, ContactListBody::deleted(list, caller));
+    let body = Envelope::success(message, ContactListBody::deleted(list, caller, base));
     Ok(with_deletion_id(&mut HttpResponse::Ok(), &deletion).json(body))
 }
 

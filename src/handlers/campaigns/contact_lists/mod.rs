@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{
-    Answer, CampaignInUse, CampaignsBodyErrors, CampaignsErrors, ContactListNotFound, ContactListsAccess,
+    Answer, Base, CampaignInUse, CampaignsBodyErrors, CampaignsErrors, ContactListNotFound, ContactListsAccess,
     DeletionParams, Envelope,
 };
 use crate::domain::contact_list::{ContactList, identity_mapping, list_name_key};
@@ -21,6 +21,9 @@ pub mod delete;
 pub mod members;
 pub mod read;
 pub mod update;
+
+/// A field of the mapping that the vendor answers under the second base path only.
+const PRIORITY: &str = "contactPriority";
 
 /// Where the people on a list come from.
 #[derive(Clone, Copy, Debug, Deserialize, utoipa::ToSchema)]
@@ -105,7 +108,8 @@ pub struct ContactListBody {
     api_configurations: ApiConfigurations,
     /// Files it was filled from.
     files: Value,
-    /// Whether a number may be on it more than once. This and the next three are absent in the answer of a deletion.
+    /// Whether a number may be on it more than once. This and the next three are absent where a deletion is answered under
+    /// the first base path.
     #[serde(skip_serializing_if = "Option::is_none")]
     allow_duplicates: Option<bool>,
     /// Whether it is the list of those who must not be called; `false`.
@@ -134,13 +138,18 @@ struct ApiConfigurations {
 }
 
 impl ContactListBody {
-    /// The list as the vendor's deletion answers it.
-    fn deleted(list: ContactList, caller: &Caller) -> Self {
-        let body = Self::of(list, caller);
-        Self { allow_duplicates: None, is_global_dnc: None, is_default: None, columns: None, ..body }
+    /// The list as the vendor's deletion answers it: under the first base path in exactly the fields that it names.
+    fn deleted(list: ContactList, caller: &Caller, base: Base) -> Self {
+        let body = Self::of(list, caller, base);
+        match base {
+            Base::First => {
+                Self { allow_duplicates: None, is_global_dnc: None, is_default: None, columns: None, ..body }
+            }
+            Base::Second => body,
+        }
     }
 
-    fn of(list: ContactList, caller: &Caller) -> Self {
+    fn of(list: ContactList, caller: &Caller, base: Base) -> Self {
         Self {
             id: list.id.to_string(),
             is_active: list.live,
@@ -152,7 +161,7 @@ impl ContactListBody {
             status: list.status,
             created_by: list.created_by,
             updated_by: list.updated_by,
-            mapping: list.mapping,
+            mapping: answered_mapping(list.mapping, base),
             is_list_in_use: list.attachments.in_use,
             i_id: list.stream_id.to_string(),
             list_type: list.list_type,
@@ -171,6 +180,14 @@ impl ContactListBody {
             updated_at: timestamp(list.updated_at),
         }
     }
+}
+
+/// A list's mapping, with what the base path answers besides.
+fn answered_mapping(mut mapping: Value, base: Base) -> Value {
+    if base == Base::Second && mapping.get(PRIORITY).is_none() {
+        mapping[PRIORITY] = json!(PRIORITY);
+    }
+    mapping
 }
 
 fn list_id(text: &str) -> Result<ContactListId, Error> {

@@ -6,8 +6,8 @@ use actix_web::{HttpResponse, put, web};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Answer, CampaignsBodyErrors, CampaignsErrors, ContactListChanged, ContactListNotFound, ContactListsAccess,
-    Envelope, Source, check_description, check_mapping, list_id, name,
+    Answer, Base, CampaignsBodyErrors, CampaignsErrors, ContactListChanged, ContactListNotFound, ContactListsAccess,
+    Envelope, PRIORITY, Source, answered_mapping, check_description, check_mapping, list_id, name,
 };
 use crate::domain::contact_list::{ContactList, ContactListChange};
 use crate::domain::identity::{Caller, Scope};
@@ -56,18 +56,21 @@ use crate::services::Services;
 #[put("/campaign/contactList/{contactListId}")]
 pub async fn update_contact_list(
     authorized: Authorized<ContactListsAccess>,
+    base: Base,
     path: web::Path<(String, String)>,
     body: Body,
     services: web::Data<Services>,
 ) -> Answer {
     let if_match = authorized.if_match()?;
-    let change = change(body.json().await?)?;
+    let change = change(body.json().await?, base)?;
     let id = list_id(&path.1)?;
     let caller = &authorized.caller;
     let list = services.contact_lists.update(caller, authorized.stream(), &id, &change, &if_match).await?;
     let message = format!("Contact list {} updated successfully", list.name);
     let etag = etag(list.version);
-    Ok(HttpResponse::Ok().insert_header(etag).json(Envelope::success(message, UpdatedBody::of(list, &change, caller))))
+    Ok(HttpResponse::Ok()
+        .insert_header(etag)
+        .json(Envelope::success(message, UpdatedBody::of(list, &change, caller, base))))
 }
 
 /// What an update changes.
@@ -89,15 +92,20 @@ pub struct ContactListChangeBody {
     mapping: Option<BTreeMap<String, String>>,
 }
 
-fn change(body: ContactListChangeBody) -> Result<ContactListChange, Error> {
+fn change(body: ContactListChangeBody, base: Base) -> Result<ContactListChange, Error> {
     body.description.as_deref().map_or(Ok(()), check_description)?;
     body.mapping.as_ref().map_or(Ok(()), check_mapping)?;
+    let mut mapping = body.mapping.unwrap_or_default();
+    if base == Base::Second && mapping.get(PRIORITY).is_some_and(|called| called == PRIORITY) {
+        // It is sent back as it was answered; stored, it would appear under the first base path.
+        mapping.remove(PRIORITY);
+    }
     let change = ContactListChange {
         name: body.name.as_deref().map(name).transpose()?,
         description: body.description,
         source: body.source.map(|source| source.name().to_owned()),
         allow_duplicates: body.allow_duplicates,
-        mapping: body.mapping.unwrap_or_default(),
+        mapping,
     };
     if change == ContactListChange::default() {
         return Err(Error::invalid("body", "names nothing that can be changed"));
@@ -148,7 +156,7 @@ struct UpdatedFields {
 }
 
 impl UpdatedBody {
-    fn of(list: ContactList, change: &ContactListChange, caller: &Caller) -> Self {
+    fn of(list: ContactList, change: &ContactListChange, caller: &Caller, base: Base) -> Self {
         Self {
             contact_list_id: list.id.to_string(),
             body: UpdatedFields {
@@ -156,7 +164,7 @@ impl UpdatedBody {
                 description: change.description.clone(),
                 source: change.source.clone(),
                 allow_duplicates: change.allow_duplicates,
-                mapping: (!change.mapping.is_empty()).then_some(list.mapping),
+                mapping: (!change.mapping.is_empty()).then(|| answered_mapping(list.mapping, base)),
                 scope: [Scope::CampaignManagement.name()],
                 org_id: caller.org_id.clone(),
                 i_id: list.stream_id.to_string(),
