@@ -373,3 +373,43 @@ async fn a_deletion_in_two_transactions_is_torn_by_the_same_death() {
     connection.close_hard().await.expect("the connection is gone");
     assert!(disagreement(&app).await.is_some(), "the test above could not fail");
 }
+
+#[tokio::test]
+async fn a_deletion_by_number_spares_a_record_that_has_another_number_by_then() {
+    let app = TestApp::start().await;
+    let record = json!({
+        "first_name": "a", "last_name": "b", "phone_number": "+14155550100", "external_provider": "crm", "external_id": "1"
+    });
+    for (path, change) in [
+        (
+            "records?phone_number=%2B14155550100",
+            "UPDATE record_phones SET phone_key = '14155550199' WHERE record_id::text = $1",
+        ),
+        (
+            "external-records?external_provider=crm&external_id=1",
+            "UPDATE records SET external_id = '2' WHERE id::text = $1",
+        ),
+    ] {
+        for mode in ["soft", "hard"] {
+            // A hard deletion takes what is in the trash as well, so that each has a list of its own.
+            let list = app.record_list("NOTHING").await;
+            let id = app.records(&list, std::slice::from_ref(&record)).await.remove(0);
+            // Somebody who changes it has it locked, and has not committed yet.
+            let mut changer = app.admin.begin().await.expect("a transaction");
+            sqlx::query("SELECT FROM records WHERE id::text = $1 FOR UPDATE")
+                .bind(&id)
+                .execute(&mut *changer)
+                .await
+                .expect("a lock");
+            sqlx::query(sqlx::AssertSqlSafe(change)).bind(&id).execute(&mut *changer).await.expect("a change");
+            let path = format!("/record-lists/{list}/{path}&mode={mode}");
+            let committed = async {
+                something_waits_for_a_lock(&app).await;
+                changer.commit().await.expect("the change is committed");
+            };
+            let (deleted, ()) = tokio::join!(app.delete(&path), committed);
+            assert_eq!(deleted.expect(404)["code"], "0530920", "{mode} {path}");
+            app.get(&format!("/record-lists/{list}/records/{id}")).await.expect(200);
+        }
+    }
+}

@@ -206,7 +206,7 @@ async fn lock(conn: &mut Connection, caller: &Caller, request: &Request, which: 
     let (account, target) = (&caller.account_id, &request.target);
     kinds::require_visible(conn, account, target).await?;
     let keys: Vec<&Key> = request.items.iter().flatten().collect();
-    let matches = kinds::matches(conn, account, target, &keys).await?;
+    let mut matches = kinds::matches(conn, account, target, &keys).await?;
     let mut ids: Vec<&RowId> = matches.values().flatten().collect();
     ids.sort();
     ids.dedup();
@@ -226,6 +226,14 @@ async fn lock(conn: &mut Connection, caller: &Caller, request: &Request, which: 
         }
     }
     // Only now, in statements of their own: what they see is newer than the lock.
+    if keys.iter().any(|key| !matches!(key, Key::Id(_))) {
+        // A number or a reference may have been given to another row while its row was waited for. What has it only now
+        // is not locked: it got it after this deletion.
+        let still = kinds::matches(conn, account, target, &keys).await?;
+        for (key, rows) in &mut matches {
+            rows.retain(|row| still.get(key).is_some_and(|rows| rows.contains(row)));
+        }
+    }
     kinds::find_obstacles(conn, account, target, request.options.mode, &mut found).await?;
     Ok(Locked { matches, found })
 }
