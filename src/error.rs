@@ -279,7 +279,11 @@ impl Error {
             Error::TooLarge { what, limit } => format!("{what}: at most {limit} allowed"),
             Error::UnsupportedMediaType { takes } => format!("Content-Type: the body must be {takes}"),
             Error::ImportBrokeOff { import, rows, cause } => {
-                format!("{}; the {rows} rows before that are imported, see import {import}", cause.message())
+                let why = match **cause {
+                    Error::Database(_) | Error::Internal(_) => "Something went wrong on our side".to_owned(),
+                    ref cause => cause.message(),
+                };
+                format!("{why}; the {rows} rows before that are imported, see import {import}")
             }
             Error::NoSuchPath => "There is nothing at this path".to_owned(),
             Error::MethodNotAllowed { allow } => format!("This path takes {}", allow.join(", ")),

@@ -85,6 +85,9 @@ pub struct ContactListChange {
     pub mapping: BTreeMap<String, String>,
 }
 
+/// The most fields that a list's mapping has.
+pub const MAX_MAPPING: usize = 100;
+
 impl ContactListChange {
     /// The list as the change leaves it.
     pub fn apply(&self, list: ContactList) -> ContactList {

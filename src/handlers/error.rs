@@ -141,7 +141,11 @@ pub fn respond_at(path: &str, error: &Error) -> HttpResponse {
 fn respond<F: Family>(error: &Error) -> HttpResponse {
     error.log();
     let mut response = HttpResponse::build(status(error));
-    match error {
+    let cause = match error {
+        Error::ImportBrokeOff { cause, .. } => cause.as_ref(),
+        error => error,
+    };
+    match cause {
         Error::MethodNotAllowed { allow } => {
             response.insert_header((ALLOW, allow.join(", ")));
         }

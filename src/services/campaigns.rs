@@ -231,7 +231,8 @@ async fn lock(
     if !if_match.allows(campaign.version) {
         return Err(Error::version_mismatch(Thing::Campaign, id.as_str()));
     }
-    Ok(campaign)
+    // Its lists are read in a statement of their own: what the lock's has of them is older than the lock.
+    read(conn, caller, stream, id).await
 }
 
 async fn read(conn: &mut Connection, caller: &Caller, stream: &StreamId, id: &CampaignId) -> Result<Campaign, Error> {

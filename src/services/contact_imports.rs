@@ -21,6 +21,10 @@ pub struct ContactImports {
     clock: Clock,
 }
 
+/// Where the end of an import stands: behind every row, because a batch whose
+/// commit broke off may be there or not.
+const END: i64 = i64::MAX;
+
 /// A row of a file: a contact, or what is wrong with it.
 pub type Row = Result<NewContact, RowProblem>;
 
@@ -76,13 +80,17 @@ impl ContactImports {
             batch = match read {
                 Ok(batch) => batch,
                 Err(cause) => {
-                    self.end(caller, id, first_row, ImportEnd::Interrupted).await?;
+                    if let Err(error) = self.end(caller, id, ImportEnd::Interrupted).await {
+                        // The import is known to have died once it has written nothing for long.
+                        error.log();
+                    }
                     return Err(Error::ImportBrokeOff { import: id, rows: first_row - 1, cause: Box::new(cause) });
                 }
             };
         }
-        self.end(caller, id, first_row, ImportEnd::Completed).await?;
-        let (import, state) = self.find(caller, stream, id).await?;
+        let broke_off = |cause| Error::ImportBrokeOff { import: id, rows: first_row - 1, cause: Box::new(cause) };
+        self.end(caller, id, ImportEnd::Completed).await.map_err(broke_off)?;
+        let (import, state) = self.find(caller, stream, id).await.map_err(broke_off)?;
         Ok(Imported::InBatches(import, state))
     }
 
@@ -118,12 +126,12 @@ impl ContactImports {
             .await
     }
 
-    async fn end(&self, caller: &Caller, import: Uuid, after_row: i64, end: ImportEnd) -> Result<(), Error> {
+    async fn end(&self, caller: &Caller, import: Uuid, end: ImportEnd) -> Result<(), Error> {
         let now = self.clock.now();
         let account = &caller.account_id;
         self.database
             .transaction(account, async |conn, _| {
-                Ok(contact_imports::append(conn, account, import, after_row, &[], Some(end), now).await?)
+                Ok(contact_imports::append(conn, account, import, END, &[], Some(end), now).await?)
             })
             .await
     }

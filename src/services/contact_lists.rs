@@ -1,7 +1,9 @@
 //! Contact lists and their members: created, filled and looked up.
 
 use crate::clock::Clock;
-use crate::domain::contact_list::{ContactList, ContactListChange, Member, NewContactList, NewMember, list_name_key};
+use crate::domain::contact_list::{
+    ContactList, ContactListChange, MAX_MAPPING, Member, NewContactList, NewMember, list_name_key,
+};
 use crate::domain::identity::Caller;
 use crate::domain::ids::{ContactListId, MemberId, StreamId};
 use crate::domain::page::{LastChange, Listed, Page};
@@ -112,6 +114,9 @@ impl ContactLists {
                     version: version + 1,
                     ..change.apply(list)
                 };
+                if changed.mapping.as_object().is_some_and(|mapping| mapping.len() > MAX_MAPPING) {
+                    return Err(Error::TooLarge { what: "mapping", limit: MAX_MAPPING });
+                }
                 if list_name_key(&changed.name) != lname {
                     let holder = contact_lists::holder_of_name(conn, account, stream, &changed.name).await?;
                     if holder.is_some() {

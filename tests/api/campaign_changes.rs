@@ -313,3 +313,32 @@ async fn a_campaign_grows_no_larger_than_a_request_could_create_it() {
     );
     assert_eq!(app.get(&path).await.expect(200)["data"].get("b"), None);
 }
+
+#[tokio::test]
+async fn a_running_campaign_lets_go_of_no_list_that_it_gets_at_the_same_moment() {
+    let app = TestApp::start().await;
+    let (_, second) = (app.contact_list("first").await, app.contact_list("second").await);
+    let id = app.campaign("calls", "first").await;
+    app.trigger(&id, "play").await.expect(200);
+    // Somebody is giving it the second list, and has not committed yet.
+    let mut giver = app.admin.begin().await.expect("a transaction");
+    sqlx::query("UPDATE campaigns SET version = version + 1 WHERE id = $1")
+        .bind(&id)
+        .execute(&mut *giver)
+        .await
+        .expect("a lock");
+    sqlx::query("INSERT INTO campaign_contact_lists (account_id, campaign_id, list_id) VALUES ($1, $2, $3)")
+        .bind(&app.account.id)
+        .bind(&id)
+        .bind(&second)
+        .execute(&mut *giver)
+        .await
+        .expect("an attachment");
+    let given = async {
+        crate::concurrency::something_waits_for_a_lock(&app).await;
+        giver.commit().await.expect("it is committed");
+    };
+    let (path, change) = (app.account.campaign_path(&id), json!({"contactLists": ["first"]}));
+    let (changed, ()) = tokio::join!(put(&app, &path, &change), given);
+    assert_eq!(changed.expect(409)["errors"][0]["reason"], "ACTIVE");
+}

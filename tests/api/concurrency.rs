@@ -305,7 +305,7 @@ async fn sessions_end(app: &TestApp) {
 }
 
 /// Waits until a statement waits for a lock: the moment in which to kill.
-async fn something_waits_for_a_lock(app: &TestApp) {
+pub async fn something_waits_for_a_lock(app: &TestApp) {
     let started = Instant::now();
     while app
         .count("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")

@@ -346,3 +346,39 @@ async fn people_on_a_list_are_not_contacts() {
     app.delete(&format!("{}?mode=hard", app.account.contact_list_path(&list))).await.expect(200);
     assert_eq!(app.get(&app.account.contact_path(&contact)).await.expect(200)["status"], "ACTIVE");
 }
+
+#[tokio::test]
+async fn a_mapping_grows_no_further_than_its_limit() {
+    let app = TestApp::start().await;
+    let path = app.account.contact_list_path(&app.contact_list("list").await);
+    let mapping = |from: usize| (from..from + 90).map(|field| (format!("f{field}"), json!("x"))).collect::<Value>();
+    put(&app, &path, &json!({"mapping": mapping(0)})).await.expect(200);
+    assert_eq!(
+        put(&app, &path, &json!({"mapping": mapping(90)})).await.expect(413)["errors"][0]["reason"],
+        "TOO_LARGE"
+    );
+    put(&app, &path, &json!({"mapping": mapping(0)})).await.expect(200);
+}
+
+#[tokio::test]
+async fn a_place_that_is_made_up_is_refused() {
+    let app = TestApp::start().await;
+    let records = app.record_list("NOTHING").await;
+    let place = |kind: &str, id: &str| {
+        base64::Engine::encode(&base64::prelude::BASE64_URL_SAFE_NO_PAD, format!("{kind} -377000000000000000000 {id}"))
+    };
+    let uuid = "8858c834-481d-4a02-8176-cffc02c50350";
+    for (path, kind, id) in [
+        ("/record-lists".to_owned(), "record list", uuid),
+        (format!("/record-lists/{records}/records"), "record", uuid),
+        (
+            app.account.family("/campaign/contactList/getAllListDetails"),
+            "contact list",
+            "cl-c2ce382-2516-457e-8eb4-9847deec0000",
+        ),
+    ] {
+        let refused = app.get(&format!("{path}?after={}", place(kind, id))).await;
+        assert_eq!(refused.status.as_u16(), 400, "{refused:?}");
+        assert!(refused.text.contains("after: "), "{refused:?}");
+    }
+}

@@ -147,7 +147,10 @@ fn format(place: LastChange) -> String {
 
 fn parse(text: &str) -> Option<LastChange> {
     let (at, id) = text.split_once(' ')?;
-    let at = OffsetDateTime::from_unix_timestamp_nanos(at.parse().ok()?).ok()?;
+    // The database has no other years.
+    let at = OffsetDateTime::from_unix_timestamp_nanos(at.parse().ok()?)
+        .ok()
+        .filter(|at| (1..=9999).contains(&at.year()))?;
     Some(LastChange { at, id: ids::parse_uuid(id)? })
 }
 

@@ -10,7 +10,7 @@ use super::{
     Answer, Base, CampaignsBodyErrors, CampaignsErrors, ContactListBody, ContactListsAccess, Envelope, Source,
     check_description, check_mapping, example_list, name,
 };
-use crate::domain::contact_list::{NewContactList, identity_mapping};
+use crate::domain::contact_list::{MAX_MAPPING, NewContactList, identity_mapping};
 use crate::error::Error;
 use crate::handlers::auth::Authorized;
 use crate::handlers::body::{self, Body};
@@ -84,6 +84,9 @@ fn new_list(new: NewContactListBody) -> Result<NewContactList, Error> {
     check_description(&new.description)?;
     let given = new.mapping.unwrap_or_default();
     check_mapping(&given)?;
+    if given.len() > MAX_MAPPING - 5 {
+        return Err(Error::TooLarge { what: "mapping", limit: MAX_MAPPING });
+    }
     let mut mapping = identity_mapping();
     for (field, called) in given {
         mapping[field] = Value::String(called);

@@ -192,7 +192,10 @@ fn place(list: &ContactList) -> String {
 
 fn parse_place(text: &str) -> Option<LastChange<String>> {
     let (at, id) = text.split_once(' ')?;
-    let at = OffsetDateTime::from_unix_timestamp_nanos(at.parse().ok()?).ok()?;
+    // The database has no other years.
+    let at = OffsetDateTime::from_unix_timestamp_nanos(at.parse().ok()?)
+        .ok()
+        .filter(|at| (1..=9999).contains(&at.year()))?;
     Some(LastChange { at, id: ContactListId::parse(id)?.to_string() })
 }
 

@@ -172,7 +172,9 @@ pub async fn list_contact_import_results(
     let id = import_id(&path.1)?;
     let FailedParam { failed } = authorized.params()?;
     let params: PageParams = authorized.params()?;
-    let page = params.asked().read(50, |after| paging::read_cursor(ROW, after, |row| row.parse::<i64>().ok()))?;
+    let page = params
+        .asked()
+        .read(50, |after| paging::read_cursor(ROW, after, |row| row.parse::<i64>().ok().filter(|row| *row >= 0)))?;
     let (caller, stream) = (&authorized.caller, authorized.stream());
     let listed = services.contact_imports.rows(caller, stream, id, failed.unwrap_or(false), &page).await?;
     let place = |row: &ImportedRow| paging::cursor(ROW, &row.row.to_string());

@@ -9,7 +9,7 @@ use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use actix_web::web::{Buf, Bytes, Payload};
 use csv_core::{ReadRecordResult, Reader};
 use futures_util::StreamExt;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::super::create::{NewCellPhoneBody, NewContactBody};
 use crate::domain::contact::NewContact;
@@ -29,7 +29,7 @@ const MAX_ROW: usize = 16 * 1024;
 /// The most columns.
 const MAX_COLUMNS: usize = 100;
 
-/// How long the next bytes may take. An import that has died is told from a slow one by this.
+/// How long a row may take to come. An import that has died is told from a slow one by this.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How old the first row of a batch may grow before the batch is written without waiting to be full.
@@ -46,7 +46,7 @@ pub(super) struct Rows {
     file: Option<Field>,
     chunk: Bytes,
     length: usize,
-    reader: Reader,
+    line: Vec<u8>,
     text: Vec<u8>,
     ends: [usize; MAX_COLUMNS],
     columns: [Option<usize>; COLUMNS.len()],
@@ -56,9 +56,8 @@ pub(super) struct Rows {
     broken: Option<Error>,
 }
 
-/// One row: its fields follow one another in `text`, each up to its end.
+/// One row: its fields follow one another in `text`, each up to its end in `ends`.
 struct Record {
-    length: usize,
     fields: usize,
     too_long: bool,
 }
@@ -88,8 +87,9 @@ impl Rows {
             file: Some(file),
             chunk: Bytes::new(),
             length: 0,
-            reader: Reader::new(),
-            text: vec![0; MAX_ROW],
+            line: Vec::new(),
+            // One more than a line has, so that it is never quite full.
+            text: vec![0; MAX_ROW + 1],
             ends: [0; MAX_COLUMNS],
             columns: [None; COLUMNS.len()],
             width: 0,
@@ -129,6 +129,12 @@ impl Rows {
 
     async fn read_names(&mut self) -> Result<(), Error> {
         let record = self.record().await?.ok_or_else(|| Error::invalid(FIELD, "the file is empty"))?;
+        if record.too_long {
+            return Err(Error::invalid(
+                FIELD,
+                format!("the first line is over {MAX_ROW} bytes or {MAX_COLUMNS} columns"),
+            ));
+        }
         self.width = record.fields;
         for index in 0..record.fields {
             let name = self.field(index).unwrap_or_default().trim();
@@ -180,34 +186,57 @@ impl Rows {
         std::str::from_utf8(&self.text[start..self.ends[index]]).ok()
     }
 
-    /// Reads one row, skipping what of it is too long. None at the end of the file.
+    /// Reads one row. None at the end of the file. A row is a line: what it may
+    /// hold has no line breaks, and so a quote that is not closed costs its own row alone.
     async fn record(&mut self) -> Result<Option<Record>, Error> {
-        let mut record = Record { length: 0, fields: 0, too_long: false };
+        let deadline = Instant::now() + PATIENCE;
         loop {
-            if self.chunk.is_empty() {
-                self.chunk = self.next_chunk().await?;
-            }
-            let (result, read, written, ends) =
-                self.reader.read_record(&self.chunk, &mut self.text[record.length..], &mut self.ends[record.fields..]);
-            self.chunk.advance(read);
-            record.length += written;
-            record.fields += ends;
-            match result {
-                ReadRecordResult::InputEmpty => {}
-                ReadRecordResult::OutputFull | ReadRecordResult::OutputEndsFull => {
-                    record = Record { length: 0, fields: 0, too_long: true };
+            self.line.clear();
+            let mut too_long = false;
+            let is_last = loop {
+                if self.chunk.is_empty() {
+                    self.chunk = timeout_at(deadline, self.next_chunk()).await.map_err(|_| too_slow())??;
                 }
-                ReadRecordResult::Record => return Ok(Some(record)),
-                ReadRecordResult::End => return Ok(None),
+                if self.chunk.is_empty() {
+                    break true;
+                }
+                let end = self.chunk.iter().position(|byte| matches!(byte, b'\n' | b'\r'));
+                let piece = self.chunk.split_to(end.unwrap_or(self.chunk.len()));
+                too_long |= self.line.len() + piece.len() > MAX_ROW;
+                if !too_long {
+                    self.line.extend_from_slice(&piece);
+                }
+                if end.is_some() {
+                    self.chunk.advance(1);
+                    break false;
+                }
+            };
+            if too_long {
+                return Ok(Some(Record { fields: 0, too_long }));
+            }
+            if !self.line.is_empty() {
+                return Ok(Some(self.split()));
+            }
+            if is_last {
+                return Ok(None);
             }
         }
+    }
+
+    /// Takes a line apart.
+    fn split(&mut self) -> Record {
+        let mut reader = Reader::new();
+        let (_, _, written, fields) = reader.read_record(&self.line, &mut self.text, &mut self.ends);
+        let (result, _, _, last) = reader.read_record(&[], &mut self.text[written..], &mut self.ends[fields..]);
+        let too_long = !matches!(result, ReadRecordResult::Record);
+        Record { fields: fields + last, too_long }
     }
 
     /// The next bytes of the file; none at its end, once the form has ended too.
     async fn next_chunk(&mut self) -> Result<Bytes, Error> {
         let Some(file) = &mut self.file else { return Ok(Bytes::new()) };
         loop {
-            match timeout(PATIENCE, file.next()).await.map_err(|_| too_slow())? {
+            match file.next().await {
                 Some(Ok(chunk)) if chunk.is_empty() => {}
                 Some(Ok(chunk)) => {
                     self.length += chunk.len();
@@ -218,7 +247,7 @@ impl Rows {
             }
         }
         self.file = None;
-        while let Some(field) = timeout(PATIENCE, self.form.next()).await.map_err(|_| too_slow())? {
+        while let Some(field) = self.form.next().await {
             field.map_err(|error| broken(&error))?;
         }
         Ok(Bytes::new())
@@ -254,5 +283,5 @@ fn too_large() -> Error {
 }
 
 fn too_slow() -> Error {
-    Error::invalid(FIELD, format!("nothing came for {} seconds", PATIENCE.as_secs()))
+    Error::invalid(FIELD, format!("no row came for {} seconds", PATIENCE.as_secs()))
 }
