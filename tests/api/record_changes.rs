@@ -426,6 +426,8 @@ async fn records_are_filtered_and_links_keep_the_filters() {
         // More often than a statement is planned anew.
         assert_eq!(names("phone_number=%2B44+20+7946+0101".to_owned()).await.0, "ac");
     }
+    let refused = app.get(&format!("{path}?phone_number=x")).await.expect(400);
+    assert_eq!(refused, refusal("0530900", "Bad request.", &[("phone_number", "is not a phone number")]));
     let (found, link) = names("priorities=1,2&timezones=GMT".to_owned()).await;
     assert_eq!(found, "b");
     assert_eq!(link, format!("{}{path}?priorities=1%2C2&timezones=GMT&page=1&per_page=50", app.base_url));

@@ -14,7 +14,7 @@ use crate::domain::deletion::Reason;
 use crate::domain::identity::Scope;
 use crate::domain::ids::{self, CampaignId};
 use crate::domain::record::RecordError;
-use crate::error::{Error, Thing};
+use crate::error::{Error, FieldError, Thing};
 
 mod bulk;
 pub mod bulk_create;
@@ -92,9 +92,7 @@ fn code(error: &Error) -> (&'static str, &'static str) {
         Error::Invalid(fields) if fields.iter().any(|field| field.field == "unique_identifier_type") => {
             ("0530941", "Invalid unique identifier type.")
         }
-        Error::Invalid(fields) if fields.iter().any(|field| field.field == "phone_number") => {
-            ("0530921", "Missing required Phone Number.")
-        }
+        Error::Invalid(fields) if fields.iter().any(is_missing_number) => ("0530921", "Missing required Phone Number."),
         Error::NoSuchPath => ("0530900", "Not found."),
         Error::Busy | Error::Overloaded => ("0530999", "Try again."),
         Error::OutcomeUnknown(_) => ("0530999", "Outcome unknown."),
@@ -102,6 +100,10 @@ fn code(error: &Error) -> (&'static str, &'static str) {
         _ if error::status(error).is_client_error() => ("0530900", "Bad request."),
         _ => ("0530999", "Internal error."),
     }
+}
+
+fn is_missing_number(wrong: &FieldError) -> bool {
+    wrong.field == "phone_number" && ["is required", "must not be empty"].contains(&wrong.message.as_str())
 }
 
 /// What every operation of the family asks of its caller.
