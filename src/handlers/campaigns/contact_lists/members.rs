@@ -67,7 +67,8 @@ pub async fn add_contacts(
 /// List the people on a contact list
 ///
 /// In the order in which they were added. `skip` and `page` reach the first 10,000; `after` reaches all, at the same cost
-/// for every page, and neither repeats nor leaves out people while others are added. What was said of a person stands
+/// for every page, and repeats nobody; people who are being added at the same moment may come to stand before a place
+/// that has been passed. What was said of a person stands
 /// beside these fields as it was given.
 #[utoipa::path(
     tag = "campaigns",

@@ -38,7 +38,8 @@ const ROW: &str = "row";
 /// Up to 1,000 rows are imported in one transaction and answered as `POST /contacts` answers: one result for each row, in
 /// their order. More are imported in batches while they arrive, and the answer is 202 with the import, at `Location`.
 /// While a file is being sent, the list of imports shows how far it is. When the body breaks off, the batches before are
-/// there, the import says so, and the same file can be sent again: rows that were imported then fail with
+/// there, the import and the error say so (whatever the error, its message then names the import and how many rows are
+/// there), and the same file can be sent again: rows that were imported then fail with
 /// PHONE_NUMBER_TAKEN and nothing else happens.
 #[utoipa::path(
     tag = "contacts",
