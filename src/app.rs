@@ -208,6 +208,7 @@ pub fn build(parts: Parts, listener: TcpListener) -> Result<Application, StartEr
             .service(openapi::page())
             .service(web::resource("/livez").guard(guard::Head()).to(health::head_livez))
             .service(web::resource("/readyz").guard(guard::Head()).to(health::head_readyz))
+            .configure(|config| refuse_other_methods(config, &document))
             .into_utoipa_app()
             .configure(handlers::configure)
             .into_app()
@@ -220,6 +221,15 @@ pub fn build(parts: Parts, listener: TcpListener) -> Result<Application, StartEr
     .map_err(|error| StartError::Listen(address, error))?
     .run();
     Ok(Application { server, stopping, drain: parts.drain })
+}
+
+/// Answers other methods at a path before a path with a variable in its place takes it for an id.
+fn refuse_other_methods(config: &mut web::ServiceConfig, document: &Document) {
+    for (path, methods) in document.words() {
+        let methods = methods.to_vec();
+        let is_other = guard::fn_guard(move |request| !methods.contains(&request.head().method.as_str()));
+        config.service(web::resource(path).guard(is_other).to(error::no_such_operation));
+    }
 }
 
 impl Application {

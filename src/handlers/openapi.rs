@@ -23,7 +23,22 @@ use super::record_lists::RecordListsError;
 #[derive(Clone)]
 pub struct Document {
     text: web::Bytes,
-    routes: Vec<(ResourceDef, Vec<&'static str>)>,
+    routes: Vec<Route>,
+}
+
+/// A path of the document with its methods.
+#[derive(Clone)]
+struct Route {
+    path: String,
+    pattern: ResourceDef,
+    methods: Vec<&'static str>,
+}
+
+impl Route {
+    /// How many parts of the path stand for anything: of two paths that match, the one with fewer is meant.
+    fn variables(&self) -> usize {
+        self.path.matches('{').count()
+    }
 }
 
 impl Document {
@@ -41,11 +56,20 @@ impl Document {
             .iter()
             .map(|(path, item)| {
                 let methods = operations(item).into_iter().filter(|(_, operation)| operation.is_some());
-                (ResourceDef::new(path.as_str()), methods.map(|(method, _)| method).collect())
+                Route {
+                    path: path.clone(),
+                    pattern: ResourceDef::new(path.as_str()),
+                    methods: methods.map(|(method, _)| method).collect(),
+                }
             })
             .collect();
         // What shows the document is not in it.
-        routes.push((ResourceDef::new(["/openapi.json", "/docs", "/docs/{_:.*}"]), vec!["GET"]));
+        let shown = ["/openapi.json", "/docs", "/docs/{_:.*}"].map(|path| Route {
+            path: path.to_owned(),
+            pattern: ResourceDef::new(path),
+            methods: vec!["GET"],
+        });
+        routes.extend(shown);
         Self { text: web::Bytes::from(text + "\n"), routes }
     }
 
@@ -56,15 +80,22 @@ impl Document {
 
     /// The methods that a path takes; none when there is nothing at the path.
     pub fn methods_at(&self, path: &str) -> Vec<String> {
-        let mut methods: Vec<String> = self
-            .routes
-            .iter()
-            .filter(|(pattern, _)| pattern.is_match(path))
-            .flat_map(|(_, methods)| methods.iter().map(|method| (*method).to_owned()))
-            .collect();
+        let found =
+            self.routes.iter().filter(|route| route.pattern.is_match(path)).min_by_key(|route| route.variables());
+        let mut methods: Vec<String> =
+            found.into_iter().flat_map(|route| &route.methods).map(|method| (*method).to_owned()).collect();
         methods.sort();
-        methods.dedup();
         methods
+    }
+
+    /// The paths that another path with a variable in place of a word matches too, each with its methods: with another
+    /// method, the other path's operation would take the word for an id.
+    pub fn words(&self) -> impl Iterator<Item = (&str, &[&'static str])> {
+        let is_a_word = |route: &&Route| {
+            let shadows = |other: &Route| other.variables() > route.variables() && other.pattern.is_match(&route.path);
+            self.routes.iter().any(shadows)
+        };
+        self.routes.iter().filter(is_a_word).map(|route| (route.path.as_str(), route.methods.as_slice()))
     }
 }
 
