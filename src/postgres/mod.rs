@@ -35,6 +35,9 @@ const TRUSTED_IDLE: Duration = Duration::from_secs(5);
 /// client for longer.
 const STATEMENT_TIMEOUT: &str = "60s";
 
+/// What the database says of a statement that ran for longer, or that its operator ended.
+const CANCELED: &str = "57014";
+
 /// How long a probe waits for its connection.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -149,6 +152,7 @@ impl Database {
     /// # Errors
     ///
     /// What `work` fails with; [`Error::Busy`] when it lost every race;
+    /// [`Error::Overloaded`] when a statement took too long;
     /// [`Error::OutcomeUnknown`] when the connection broke in the commit.
     pub async fn transaction<T>(
         &self,
@@ -172,6 +176,11 @@ impl Database {
                     if which == Try::Early {
                         tokio::time::sleep(pause(tried)).await;
                     }
+                }
+                // It ran for too long, or the operator ended it: it may fare better when there is less to do.
+                Err(Error::Database(error)) if code(&error).as_deref() == Some(CANCELED) => {
+                    tracing::warn!("a statement was canceled");
+                    return Err(Error::Overloaded);
                 }
                 done => return done,
             }

@@ -243,3 +243,22 @@ async fn connections_that_the_server_ends_cost_no_request() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_statement_that_is_canceled_may_be_tried_again_later() {
+    let app = TestApp::start().await;
+    let id = app.contacts(9_000_000_000, 1).await.remove(0);
+    let mut holder = app.admin.begin().await.expect("a connection");
+    sqlx::query("SELECT 1 FROM contacts FOR UPDATE").execute(&mut *holder).await.expect("it can be locked");
+    let path = app.account.contact_path(&id);
+    let canceled = async {
+        let cancel = "SELECT count(*) FROM (SELECT pg_cancel_backend(pid) FROM pg_stat_activity \
+                      WHERE datname = current_database() AND wait_event_type = 'Lock') AS canceled";
+        while app.count(cancel).await == 0 {}
+    };
+    let (answer, ()) = tokio::join!(app.delete(&path), canceled);
+    assert_eq!(answer.header("Retry-After"), Some("1"));
+    assert_eq!(answer.expect(503)["errors"][0]["reason"], "BUSY");
+    holder.rollback().await.expect("a rollback");
+    app.delete(&path).await.expect(200);
+}
