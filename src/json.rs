@@ -9,6 +9,10 @@ use serde_json::{Map, Number, Value};
 /// The key under which the library hands over a number with all its digits.
 const NUMBER: &str = "$serde_json::private::Number";
 
+/// The most that is kept as given in one field or thing, as JSON, in bytes: a page of a
+/// hundred such things must fit in memory many times over.
+pub const MAX_KEPT: usize = 64 * 1024;
+
 /// Reads a JSON text.
 ///
 /// # Errors

@@ -20,6 +20,11 @@ impl PhoneKey {
         Some(Self(e164_digits(digits)))
     }
 
+    /// Whether a number that stands alone says that it begins with a country's code: by a `+`, or `00` for it.
+    pub fn is_international(number: &str) -> bool {
+        compact(number).is_some_and(|compact| compact.starts_with('+'))
+    }
+
     /// The key of a number that comes with a country code such as `+91`. The
     /// number may repeat the country code, then with a `+`. None when either is malformed.
     pub fn parse_national(country_code: &str, number: &str) -> Option<Self> {

@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-use super::params;
+use super::{json_text, params};
 use crate::error::Error;
 use crate::json;
 
@@ -221,22 +221,30 @@ pub fn required_text(field: &str, value: &str, most: usize) -> Result<(), Error>
     text(field, value, most)
 }
 
-/// A value that is kept as given. Postgres cannot store a NUL character.
+/// A value that is kept as given: at most [`json::MAX_KEPT`] bytes of JSON, in which
+/// there is no NUL character, which Postgres cannot store.
 ///
 /// # Errors
 ///
-/// [`Error::Invalid`] that names the place of the NUL.
+/// [`Error::Invalid`] that names the field, or the NUL's place in it.
 pub fn storable(field: &str, value: &Value) -> Result<(), Error> {
+    if json_text(value).len() > json::MAX_KEPT {
+        return Err(Error::invalid(field, format!("at most {} bytes of JSON", json::MAX_KEPT)));
+    }
+    without_nul(field, value)
+}
+
+fn without_nul(field: &str, value: &Value) -> Result<(), Error> {
     match value {
         Value::String(text) if text.contains('\0') => Err(Error::invalid(field, "a NUL character cannot be stored")),
         Value::Array(items) => {
-            items.iter().enumerate().try_for_each(|(index, item)| storable(&format!("{field}[{index}]"), item))
+            items.iter().enumerate().try_for_each(|(index, item)| without_nul(&format!("{field}[{index}]"), item))
         }
         Value::Object(entries) => entries.iter().try_for_each(|(key, value)| {
             if key.contains('\0') {
                 return Err(Error::invalid(field, "a NUL character cannot be stored"));
             }
-            storable(&format!("{field}.{key}"), value)
+            without_nul(&format!("{field}.{key}"), value)
         }),
         _ => Ok(()),
     }

@@ -16,11 +16,9 @@ use crate::domain::ids::{self, CampaignId, StreamId};
 use crate::domain::page::{Listed, Page};
 use crate::domain::version::IfMatch;
 use crate::error::{Error, FieldError, Thing};
+use crate::json;
 use crate::postgres::Database;
 use crate::repositories::{Connection, Visibility, campaigns, contact_lists};
-
-/// The most that is kept of the vendor's other fields of a campaign, as JSON, in bytes.
-const MAX_DETAILS: usize = 1024 * 1024;
 
 /// Creates, changes, lists, starts and stops campaigns.
 #[derive(Clone)]
@@ -137,8 +135,8 @@ impl Campaigns {
                 changed.name = change.name.clone().unwrap_or(changed.name);
                 changed.details.extend(change.details.clone());
                 // No larger than what one request can create, however many changes add to it.
-                if Value::Object(changed.details.clone()).to_string().len() > MAX_DETAILS {
-                    return Err(Error::TooLarge { what: "the campaign, in bytes", limit: MAX_DETAILS });
+                if Value::Object(changed.details.clone()).to_string().len() > json::MAX_KEPT {
+                    return Err(Error::TooLarge { what: "the campaign, in bytes", limit: json::MAX_KEPT });
                 }
                 campaigns::update(conn, account, &changed).await?;
                 if let Some(lists) = lists {

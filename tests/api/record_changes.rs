@@ -123,6 +123,57 @@ async fn a_zone_that_is_not_given_is_told_from_the_numbers() {
 }
 
 #[tokio::test]
+async fn a_zone_that_was_told_goes_with_the_numbers_that_told_it() {
+    let app = TestApp::start().await;
+    let list = app.record_list("NOTHING").await;
+    let numbers = |number: &str| json!([{ "phone_number": number }]);
+    let body = json!({"first_name": "a", "last_name": "b", "phone_number": "+1 415 555 0100"});
+    let id = app.records(&list, &[body]).await.remove(0);
+    let path = format!("/record-lists/{list}/records/{id}");
+    let change = async |value: Value| {
+        let path = format!("/record-lists/{list}/records/bulks");
+        let body = json!([{"op": "replace", "path": format!("/records/{id}"), "value": value}]);
+        patch(&app, &path, &body).await.expect(200)["_embedded"]["records"][0].clone()
+    };
+    let to_berlin = json!([{"op": "replace", "path": "/phone_numbers/0/phone_number", "value": "+49 30 1234567"}, {"op": "test", "path": "/timezone", "value": "America/Los_Angeles"}]);
+    assert_eq!(patch(&app, &path, &to_berlin).await.expect(200)["timezone"], "Europe/Berlin");
+    assert_eq!(change(json!({"phone_numbers": numbers("+44 20 7946 0101")})).await["timezone"], "Europe/London");
+    assert_eq!(change(json!({"phone_numbers": numbers("+188888888")})).await["errors"], json!(["TIMEZONE_UNMATCHED"]));
+    assert_eq!(app.get(&path).await.expect(200)["phone_number"], "+44 20 7946 0101");
+    // What is said stays said.
+    let said = json!({"phone_numbers": numbers("+1 415 555 0100"), "timezone": "Europe/London"});
+    assert_eq!(change(said).await["timezone"], "Europe/London");
+    assert_eq!(change(json!({"phone_numbers": numbers("+49 30 1234567")})).await["timezone"], "Europe/London");
+}
+
+#[tokio::test]
+async fn a_zone_is_taken_in_any_case_and_kept_as_the_tz_database_spells_it() {
+    let app = TestApp::start().await;
+    let list = app.record_list("NOTHING").await;
+    let path = format!("/record-lists/{list}/records");
+    let body = json!({"first_name": "a", "last_name": "b", "phone_number": "+188888888", "timezone": "europe/LISBON"});
+    assert_eq!(app.post(&path, &body).await.expect(201)["timezone"], "Europe/Lisbon");
+    assert_eq!(app.get(&format!("{path}?timezones=EUROPE/lisbon")).await.expect(200)["total"], 1);
+    assert_eq!(
+        app.get(&format!("{path}/timezones")).await.expect(200)["_embedded"]["timezones"],
+        json!(["Europe/Lisbon"])
+    );
+}
+
+#[tokio::test]
+async fn what_is_kept_beside_a_person_is_limited_so_that_a_page_fits_in_memory() {
+    let app = TestApp::start().await;
+    let list = app.record_list("NOTHING").await;
+    let path = format!("/record-lists/{list}/records");
+    let with = |length: usize| json!({"first_name": "a", "last_name": "b", "phone_number": "+14155550100", "extra_data": {"a": "x".repeat(length)}});
+    // `{"a":""}` is eight bytes itself.
+    let id = app.post(&path, &with(64 * 1024 - 8)).await.expect(201)["id"].as_str().expect("an id").to_owned();
+    assert_eq!(app.post(&path, &with(64 * 1024 - 7)).await.expect(400)["fields"][0]["name"], "extra_data");
+    let more = json!([{"op": "add", "path": "/extra_data/b", "value": 1}]);
+    assert_eq!(patch(&app, &format!("{path}/{id}"), &more).await.expect(422)["fields"][0]["name"], "extra_data");
+}
+
+#[tokio::test]
 async fn a_record_is_changed_by_the_vendors_patch() {
     let app = TestApp::start().await;
     let list = app.record_list("PHONE_NUMBER").await;

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::bulk::{RecordResult, RecordsReport, key_taken};
 use super::json_patch::{self, Operation, OperationBody};
-use super::person::{self, WRITABLE, person};
+use super::person::{self, WRITABLE};
 use super::records::example_record;
 use super::{
     Answer, Links, RecordListNotFound, RecordListsAccess, RecordListsBodyErrors, RecordListsErrors, hal, record_list_id,
@@ -28,7 +28,7 @@ const MAX_OPERATIONS: usize = 100;
 /// A JSON Patch of 1 to 100 operations on `/records/{record_id}`, in one transaction. `replace` sets the fields that its
 /// value has; `add` merges the keys of `extra_data` into those that are there and sets the other fields. The vendor
 /// changes `priority` and `extra_data`; here every field can be changed that a record is created with, `phone_numbers`
-/// as a whole. Several operations on one record follow each other. A record must be as one that could be created: what
+/// as a whole; where they told the zone, the new ones tell it anew, unless `timezone` is there too. Several operations on one record follow each other. A record must be as one that could be created: what
 /// is not is left, and the rest is changed. One result for each operation, in the order given: the record as the
 /// operation leaves it, or the operation with `errors`, the vendor's bare codes, and `error_details`. A record that is
 /// not there is OTHER. `total_created` counts what was changed, as the vendor has it; `total_updated` is the same number.
@@ -129,6 +129,6 @@ impl Update {
                 (there, value) => *there = value.clone(),
             }
         }
-        self::person(&document, unique_by)
+        person::changed(person, document, self.fields.contains_key("timezone"), unique_by)
     }
 }

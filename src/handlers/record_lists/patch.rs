@@ -9,7 +9,7 @@ use json_patch::{
 
 use super::json_patch as patch_body;
 use super::json_patch::{Operation, OperationBody};
-use super::person::{self, WRITABLE, is_at_most, person};
+use super::person::{self, WRITABLE, is_at_most};
 use super::records::{RecordBody, example_record};
 use super::{
     Answer, Links, RecordListsAccess, RecordListsBodyErrors, RecordListsError, RecordListsErrors, RecordNotFound,
@@ -38,7 +38,8 @@ const MAX_NESTING: usize = 128;
 /// and `test` work too, on every field that a record is created with: `first_name`, `last_name`, `phone_numbers`,
 /// `timezone`, `priority`, `external_provider`, `external_id`, `external_url`, `sync_external_id` and `extra_data`. A field
 /// that is not set is `null` there. Another path is refused by name. The record must then be one that could be created,
-/// else 422; a `test` that fails is 409. A patch that changes nothing leaves the version and `updated_at` as they are.
+/// else 422; a `test` that fails is 409. Where other numbers come in place of those that told the zone, they tell it anew,
+/// unless the patch sets it. A patch that changes nothing leaves the version and `updated_at` as they are.
 #[utoipa::path(
     tag = "record lists",
     operation_id = "update_record",
@@ -155,7 +156,9 @@ fn changed(person: &Person, unique_by: UniqueIdentifierType, steps: &[Step<'_>])
             return Err(Error::Unprocessable(vec![step.error("path", "the record would grow too large".to_owned())]));
         }
     }
-    self::person(&document, unique_by).map_err(|problems| Error::Unprocessable(Error::InvalidRecord(problems).fields()))
+    let says_zone = steps.iter().any(|step| step.operation.op != "test" && step.operation.path == "/timezone");
+    person::changed(person, document, says_zone, unique_by)
+        .map_err(|problems| Error::Unprocessable(Error::InvalidRecord(problems).fields()))
 }
 
 #[cfg(test)]
@@ -169,7 +172,7 @@ mod tests {
             "first_name": "Ada", "last_name": "Byron", "phone_numbers": [{"phone_number": "+442079460101"}],
             "timezone": "Europe/London", "extra_data": {"a": {}}
         });
-        let ada = person(&ada, UniqueIdentifierType::Nothing).expect("she is good");
+        let ada = person::person(&ada, UniqueIdentifierType::Nothing).expect("she is good");
         let operations = patch_body::read(patch, MAX_OPERATIONS)?;
         let steps: Vec<Step> = operations.iter().map(Step::read).collect::<Result<_, _>>()?;
         changed(&ada, UniqueIdentifierType::Nothing, &steps).map(|person| person::writable(&person))

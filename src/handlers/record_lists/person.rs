@@ -10,7 +10,7 @@ use crate::domain::record::{ExternalReference, Person, RecordError, RecordPhone,
 use crate::domain::record_list::UniqueIdentifierType;
 use crate::domain::timezone;
 use crate::error::Error;
-use crate::handlers::{body, json_text};
+use crate::handlers::body;
 
 /// The fields of a record that a change can set.
 pub(super) const WRITABLE: [&str; 10] = [
@@ -59,7 +59,7 @@ pub(super) struct NewRecordBody {
     external_url: Option<String>,
     /// Whether the other system is to be told of results.
     sync_external_id: Option<bool>,
-    /// Anything else, nested at most 100 levels deep, at most 1 MiB.
+    /// Anything else, nested at most 100 levels deep, at most 64 KiB.
     #[schema(value_type = Object, required = false)]
     extra_data: Option<Map<String, Value>>,
 }
@@ -162,6 +162,27 @@ pub(super) fn writable(person: &Person) -> Value {
     })
 }
 
+/// What becomes of a person whose fields a change has made `fields`. A zone that the old numbers told goes with them,
+/// unless the change `says_zone`, and the new ones must tell one.
+pub(super) fn changed(
+    person: &Person,
+    mut fields: Value,
+    says_zone: bool,
+    unique_by: UniqueIdentifierType,
+) -> Result<Person, Vec<RecordProblem>> {
+    let has_other_numbers = fields["phone_numbers"] != writable(person)["phone_numbers"];
+    let was_told = person.timezone.is_some() && person.timezone.as_deref() == told_zone(&person.phone_numbers);
+    if has_other_numbers && was_told && !says_zone {
+        fields["timezone"] = Value::Null;
+    }
+    self::person(&fields, unique_by)
+}
+
+/// The zone of the first number that tells one.
+fn told_zone(phone_numbers: &[RecordPhone]) -> Option<&'static str> {
+    phone_numbers.iter().find_map(|phone| timezone::derive(&phone.phone_number))
+}
+
 struct Fields<'a> {
     object: &'a Map<String, Value>,
     problems: Vec<RecordProblem>,
@@ -250,12 +271,13 @@ impl Fields<'_> {
     /// The zone that is given, else that of the first number which tells one.
     fn timezone(&mut self, phone_numbers: Option<&[RecordPhone]>) -> Option<String> {
         if let Some(zone) = self.read::<String>("timezone", RecordError::TimezoneInvalid)? {
-            if !timezone::exists(&zone) {
+            let named = timezone::named(&zone);
+            if named.is_none() {
                 self.problem(RecordError::TimezoneInvalid, "timezone", "is not a zone of the tz database");
             }
-            return Some(zone);
+            return named.map(str::to_owned);
         }
-        let told = phone_numbers?.iter().find_map(|phone| timezone::derive(&phone.key));
+        let told = told_zone(phone_numbers?);
         if told.is_none() {
             let message = "none is given, and none can be told from the numbers";
             self.problem(RecordError::TimezoneUnmatched, "timezone", message);
@@ -308,11 +330,6 @@ impl Fields<'_> {
         let extra = Value::Object(extra.unwrap_or_default());
         if !is_at_most(&extra, MAX_NESTING) {
             self.problem(RecordError::Other, "extra_data", format!("at most {MAX_NESTING} levels deep"));
-            return Map::new();
-        }
-        // No larger than what one request can create, however many changes add to it.
-        if json_text(&extra).len() > body::MAX_LENGTH {
-            self.problem(RecordError::Other, "extra_data", format!("at most {} bytes of JSON", body::MAX_LENGTH));
             return Map::new();
         }
         if let Err(error) = body::storable("extra_data", &extra) {

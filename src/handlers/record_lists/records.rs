@@ -141,14 +141,14 @@ impl RecordFilterParams {
             let priority = text.parse().ok().filter(|priority| (1..=10).contains(priority));
             priority.ok_or_else(|| Error::invalid("priorities", "must be 1 to 10 each"))
         };
-        let timezones = several(query, "timezones");
-        if !timezones.iter().all(|zone| timezone::exists(zone)) {
-            return Err(Error::invalid("timezones", "must be zones of the tz database"));
-        }
+        let zone = |name: String| {
+            let zone = timezone::named(&name).map(str::to_owned);
+            zone.ok_or_else(|| Error::invalid("timezones", "must be zones of the tz database"))
+        };
         Ok(RecordFilter {
             phone_key: self.phone_number.map(number).transpose()?,
             priorities: several(query, "priorities").into_iter().map(priority).collect::<Result<_, _>>()?,
-            timezones,
+            timezones: several(query, "timezones").into_iter().map(zone).collect::<Result<_, _>>()?,
             updated: period("updated_at", self.updated_at_from, self.updated_at_to)?,
         })
     }

@@ -10,8 +10,8 @@ use crate::domain::campaign::{Campaign, CampaignType};
 use crate::domain::identity::Caller;
 use crate::domain::ids::CampaignId;
 use crate::error::{Error, Thing};
-use crate::handlers::body;
-use crate::handlers::timestamp;
+use crate::handlers::{body, json_text, timestamp};
+use crate::json;
 
 pub mod create;
 pub mod delete;
@@ -84,6 +84,9 @@ fn details(body: Value) -> Result<Map<String, Value>, Error> {
     for (field, value) in &details {
         body::storable(field, value)?;
         body::storable("body", &Value::String(field.clone()))?;
+    }
+    if json_text(&details).len() > json::MAX_KEPT {
+        return Err(Error::TooLarge { what: "the campaign, in bytes", limit: json::MAX_KEPT });
     }
     Ok(details)
 }

@@ -206,11 +206,12 @@ fn new_member(index: usize, mut person: Map<String, Value>) -> Result<NewMember,
             Some(_) => return Err(Error::invalid(field, "must be a string")),
         }
     }
-    if let Some(zone) = person.get("timeZone").and_then(Value::as_str)
+    if let Some(Value::String(zone)) = person.get_mut("timeZone")
         && !zone.is_empty()
-        && !timezone::exists(zone)
     {
-        return Err(Error::invalid(format!("data[{index}].timeZone"), "is not a zone of the tz database"));
+        let field = || format!("data[{index}].timeZone");
+        let named = timezone::named(zone);
+        *zone = named.ok_or_else(|| Error::invalid(field(), "is not a zone of the tz database"))?.to_owned();
     }
     // What the service says of a person on a list is not the caller's to say.
     person.retain(|field, _| !["_id", "createdAt", "updatedAt"].contains(&field.as_str()));
