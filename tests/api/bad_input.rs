@@ -613,6 +613,14 @@ async fn what_cannot_be_created_leaves_nothing_behind() {
                     json!({"first_name": "a", "last_name": "b", "phone_number": "+14155550101", "extra_data": {"a\0": 1}}),
                 )
                 .code("0530900"),
+                case(
+                    "a reference of white space",
+                    400,
+                    Text("external_id"),
+                    json!({"first_name": "a", "last_name": "b", "phone_number": "+14155550101",
+                           "external_provider": "p", "external_id": " \u{a0}"}),
+                )
+                .code("0530900"),
             ]),
             "attach_record_lists" | "detach_record_lists" => cases.extend([
                 case("an object", 400, Field("body"), json!({"id": things.record_list})).code("0530900"),
@@ -823,7 +831,7 @@ async fn an_item_that_is_malformed_is_an_outcome_in_its_place() {
 
     for (key, malformed) in [
         ("phone_number", json!(["", "+", "x", "\0", "123456789012345678901", "1;2", "٣"])),
-        ("external_id", json!(["", "\0", "a\nb", "a".repeat(256)])),
+        ("external_id", json!(["", " ", "\u{a0}", "\0", "a\nb", "a".repeat(256)])),
     ] {
         let items: Vec<Value> = malformed
             .as_array()
