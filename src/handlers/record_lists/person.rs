@@ -273,19 +273,12 @@ impl Fields<'_> {
     }
 
     fn external(&mut self, unique_by: UniqueIdentifierType) -> Option<ExternalReference> {
-        let provider = self.read::<String>("external_provider", RecordError::Other);
-        let id = self.read::<String>("external_id", RecordError::Other);
+        let provider = self.part_of_reference("external_provider");
+        let id = self.part_of_reference("external_id");
         let is_needed = unique_by == UniqueIdentifierType::External;
         let missing = match (provider?, id?) {
-            (Some(provider), Some(id)) => {
-                let reference = ExternalReference::parse(provider, id);
-                if reference.is_none() {
-                    let message =
-                        "external_provider and external_id must have 1 to 255 characters and no control characters";
-                    self.problem(RecordError::Other, "external_id", message);
-                }
-                return reference;
-            }
+            // Of one that is malformed that has been said.
+            (Some(provider), Some(id)) => return ExternalReference::parse(provider, id),
             (None, None) if !is_needed => return None,
             (None, _) => "external_provider",
             (_, None) => "external_id",
@@ -293,6 +286,15 @@ impl Fields<'_> {
         let message = "external_provider and external_id are required together";
         self.problem(RecordError::ExternalRefMissing, missing, message);
         None
+    }
+
+    /// A part of an external reference, whether or not it is well formed; what is wrong with it has been said.
+    fn part_of_reference(&mut self, field: &str) -> Option<Option<String>> {
+        let part = self.read::<String>(field, RecordError::Other)?;
+        if let Some(Err(error)) = part.as_deref().map(|part| body::required_text(field, part, 255)) {
+            self.all(RecordError::Other, &error);
+        }
+        Some(part)
     }
 
     fn external_url(&mut self) -> Option<String> {
@@ -363,6 +365,26 @@ mod tests {
             ("OTHER", "extra_data"),
         ];
         assert_eq!(said, wanted.map(|(code, field)| (code, field.to_owned())));
+    }
+
+    #[test]
+    fn of_an_external_reference_the_part_that_is_wrong_is_named() {
+        let long = "x".repeat(256);
+        for (provider, id, wrong) in [
+            (json!("a\n"), json!("1"), vec!["external_provider"]),
+            (json!(" "), json!("1"), vec!["external_provider"]),
+            (json!(long), json!("1"), vec!["external_provider"]),
+            (json!("crm"), json!(long), vec!["external_id"]),
+            (json!(""), json!(" "), vec!["external_provider", "external_id"]),
+            (json!(7), json!("\0"), vec!["external_provider", "external_id"]),
+            (json!("\t"), json!(null), vec!["external_provider", "external_id"]),
+        ] {
+            let input = json!({"first_name": "a", "last_name": "b", "phone_number": "+14155550100",
+                               "external_provider": provider, "external_id": id});
+            let said = complaints(&input);
+            let fields: Vec<&str> = said.iter().map(|(_, field)| field.as_str()).collect();
+            assert_eq!(fields, wrong, "{input}");
+        }
     }
 
     #[test]
