@@ -40,7 +40,7 @@ pub(super) struct NewRecordBody {
     /// Last name, at most 80 characters.
     #[schema(required = true, nullable = false, max_length = 80)]
     last_name: Option<String>,
-    /// One number; deprecated for `phone_numbers`.
+    /// One number; deprecated for `phone_numbers`, beside which it is checked and otherwise ignored.
     phone_number: Option<String>,
     /// Numbers in order of preference, at most 6. One of this and `phone_number` is required.
     #[schema(max_items = 6)]
@@ -206,6 +206,8 @@ impl Fields<'_> {
     /// The numbers; None when something is wrong with them.
     fn phone_numbers(&mut self) -> Option<Vec<RecordPhone>> {
         let wrong = RecordError::PhoneNumberInvalid;
+        // A caller of either time may send both; the list then says it all, and the other is held to its form.
+        let one = self.deprecated_number();
         for (index, phone) in
             self.object.get("phone_numbers").and_then(Value::as_array).into_iter().flatten().enumerate()
         {
@@ -214,16 +216,13 @@ impl Fields<'_> {
                 return None;
             }
         }
-        let mut given = self.read::<Vec<NewPhoneBody>>("phone_numbers", wrong)?.unwrap_or_default();
-        // A caller of either time may send both; the list then says it all.
-        let is_deprecated = given.is_empty();
-        if is_deprecated {
-            let one = self.read::<String>("phone_number", wrong)?;
-            given.extend(one.map(|phone_number| NewPhoneBody { phone_number, phone_type: None }));
-        }
+        let given = self.read::<Vec<NewPhoneBody>>("phone_numbers", wrong)?.unwrap_or_default();
         if given.is_empty() {
-            self.problem(RecordError::PhoneNumberMissing, "phone_numbers", "is required");
-            return None;
+            let one = one?;
+            if one.is_none() {
+                self.problem(RecordError::PhoneNumberMissing, "phone_numbers", "is required");
+            }
+            return one.map(|phone| vec![phone]);
         }
         if given.len() > 6 {
             self.problem(wrong, "phone_numbers", "at most 6");
@@ -238,13 +237,23 @@ impl Fields<'_> {
                     phone_type: phone.phone_type.map(|kind| kind.name().to_owned()),
                     key,
                 }),
-                None if is_deprecated => self.problem(wrong, "phone_number", "is not a phone number"),
                 None => {
                     self.problem(wrong, &format!("phone_numbers[{index}].phone_number"), "is not a phone number");
                 }
             }
         }
         (read.len() == count).then_some(read)
+    }
+
+    /// The one number of callers of an earlier time. None when it is wrong, which has been said then.
+    fn deprecated_number(&mut self) -> Option<Option<RecordPhone>> {
+        let wrong = RecordError::PhoneNumberInvalid;
+        let Some(phone_number) = self.read::<String>("phone_number", wrong)? else { return Some(None) };
+        let Some(key) = PhoneKey::parse(&phone_number) else {
+            self.problem(wrong, "phone_number", "is not a phone number");
+            return None;
+        };
+        Some(Some(RecordPhone { phone_number, phone_type: None, key }))
     }
 
     /// The zone that is given, else that of the first number which tells one.
