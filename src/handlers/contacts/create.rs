@@ -146,7 +146,9 @@ pub(super) fn check_extension(extension: &str) -> Result<(), Error> {
 }
 
 pub(super) fn check_country_code(code: &str) -> Result<(), Error> {
-    body::required_text("cellPhone.countryCode", code, 10)
+    let field = "cellPhone.countryCode";
+    body::required_text(field, code, 10)?;
+    if phone::is_country_code(code) { Ok(()) } else { Err(Error::invalid(field, "not a country code such as +91")) }
 }
 
 /// One result of a create call.

@@ -179,6 +179,7 @@ fn change(body: Value, at: &str) -> Result<ContactChange, Error> {
     }
     let cell_phone =
         body.cell_phone.unwrap_or(CellPhoneChangeBody { extension: None, phone_number: None, country_code: None });
+    cell_phone.country_code.as_deref().map_or(Ok(()), check_country_code)?;
     let change = ContactChange {
         first_name: body.first_name,
         last_name: body.last_name,
@@ -206,9 +207,6 @@ fn check(change: &ContactChange) -> Result<(), Error> {
     change.last_name.as_deref().map_or(Ok(()), |name| check_name("lastName", name))?;
     change.salutation.as_deref().map_or(Ok(()), check_salutation)?;
     change.extension.as_deref().map_or(Ok(()), check_extension)?;
-    if let Some((_, Some(code))) = &change.number {
-        check_country_code(code)?;
-    }
     change.address.as_ref().map_or(Ok(()), |address| body::storable("address", address))?;
     change.twitter_details.as_ref().map_or(Ok(()), |details| body::storable("twitterDetails", details))
 }
