@@ -75,10 +75,11 @@ pub async fn update_contact(
     ),
     request_body(content = Vec<BulkChangeBody>, description = "One to 1,000 contacts, each by its id.", example = json!([
         {"id": "69609027c1746a6142900000", "firstName": "john", "lastName": "doe"},
-        {"id": "6960cc07b155d194e2f00000", "salutation": "dr"}
+        {"id": "6960cc07b155d194e2f00000", "salutation": "dr"},
+        {"id": "6960cbe9b155d194e2f00000", "cellPhone": {"phoneNumber": "9876543211", "countryCode": "+91"}}
     ])),
     responses(
-        (status = 200, description = "One outcome for each contact.", body = BulkReport<UpdatedRecord>, example = json!(example_report())),
+        (status = 200, description = "One outcome for each contact. One that failed because its number is taken has the live contact that has it as `conflictingId`.", body = BulkReport<UpdatedRecord>, example = json!(example_report())),
         ContactsErrors, ContactsBodyErrors,
     ),
 )]
@@ -262,10 +263,14 @@ fn example_report() -> Value {
     let mut contact = example_updated();
     contact["_id"] = contact["id"].clone();
     json!({
-        "totalRequested": 2, "successful": 1, "failed": 1,
+        "totalRequested": 3, "successful": 1, "failed": 2,
         "successfulRecords": [{"id": "69609027c1746a6142900000", "contact": contact}],
         "failedRecords": [{
             "id": "6960cc07b155d194e2f00000", "reason": "NOT_FOUND", "message": "Contact not found", "retryable": false
+        }, {
+            "id": "6960cbe9b155d194e2f00000", "reason": "PHONE_NUMBER_TAKEN", "retryable": false,
+            "message": "cellPhone.phoneNumber: Contact 696090a1c1746a6142900000 has this number already",
+            "conflictingId": "696090a1c1746a6142900000"
         }]
     })
 }

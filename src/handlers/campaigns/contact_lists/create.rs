@@ -37,8 +37,8 @@ use crate::services::Services;
     responses(
         (status = 200, description = "The list.", body = Envelope<ContactListBody>, headers(("ETag" = String, description = "The list's version; the people on it do not count.")),
          example = json!({"status": "success", "message": "Contact list Renewal Due - August 2025 created successfully", "data": example_list()})),
-        (status = 409, description = "A live list has the name.", body = CampaignsError,
-         example = json!({"status": "error", "message": "name: Contact list cl-c2ce382-2516-457e-8eb4-9847deec0000 has this name already", "errors": [{"msg": "name: Contact list cl-c2ce382-2516-457e-8eb4-9847deec0000 has this name already", "code": 409, "reason": "NAME_TAKEN"}]})),
+        (status = 409, description = "A live list has the name: `data.conflictingId` is its id.", body = CampaignsError,
+         example = json!({"status": "error", "message": "name: Contact list cl-c2ce382-2516-457e-8eb4-9847deec0000 has this name already", "errors": [{"msg": "name: Contact list cl-c2ce382-2516-457e-8eb4-9847deec0000 has this name already", "code": 409, "reason": "NAME_TAKEN"}], "data": {"conflictingId": "cl-c2ce382-2516-457e-8eb4-9847deec0000"}})),
         CampaignsErrors, CampaignsBodyErrors,
     ),
 )]

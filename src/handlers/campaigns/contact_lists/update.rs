@@ -48,7 +48,7 @@ use crate::services::Services;
                 "accountId": "67777ce93e25326494e90000", "updatedBy": "u-eb5bbee1-6af9-5b9a-b471-03a3fe480000"
             }
          }})),
-        (status = 409, description = "A live list has the name (NAME_TAKEN), or the list holds numbers more than once (HAS_DUPLICATES).", body = CampaignsError,
+        (status = 409, description = "A live list has the name (NAME_TAKEN: `data.conflictingId` is its id), or the list holds numbers more than once (HAS_DUPLICATES, without `data`).", body = CampaignsError,
          example = json!({"status": "error", "message": "name: Contact list cl-0a11382-2516-457e-8eb4-9847deec0000 has this name already", "errors": [{"msg": "name: Contact list cl-0a11382-2516-457e-8eb4-9847deec0000 has this name already", "code": 409, "reason": "NAME_TAKEN"}], "data": {"conflictingId": "cl-0a11382-2516-457e-8eb4-9847deec0000"}})),
         CampaignsErrors, CampaignsBodyErrors, ContactListNotFound, ContactListChanged,
     ),
