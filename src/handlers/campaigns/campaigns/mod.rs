@@ -139,7 +139,6 @@ struct CampaignBody {
     contact_lists: Vec<String>,
     /// The vendor's other fields.
     #[serde(flatten)]
-    #[schema(value_type = Object)]
     details: Map<String, Value>,
     /// The stream.
     i_id: String,

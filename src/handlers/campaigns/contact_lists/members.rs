@@ -142,7 +142,6 @@ struct MemberBody {
     phone_number: String,
     /// What else was said of the person.
     #[serde(flatten)]
-    #[schema(value_type = Object)]
     details: Map<String, Value>,
 }
 
@@ -169,7 +168,7 @@ pub struct AddContactsBody {
     data: Vec<Map<String, Value>>,
 }
 
-/// A person on a list.
+/// A person who is to be added to a list. What else is said of the person is kept as given.
 #[derive(utoipa::ToSchema)]
 #[schema(rename_all = "camelCase")]
 #[expect(dead_code, reason = "the schema of what is read as a map")]
@@ -188,6 +187,9 @@ struct PersonBody {
     /// The person in the caller's system.
     #[schema(max_length = 255)]
     unique_id: Option<String>,
+    /// What else is said of the person. What the service says of a person on a list is ignored.
+    #[serde(flatten)]
+    details: Map<String, Value>,
 }
 
 fn new_member(index: usize, mut person: Map<String, Value>) -> Result<NewMember, Error> {
