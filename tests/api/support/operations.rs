@@ -273,6 +273,10 @@ impl Things {
                 ],
             ),
         ];
+        let filtered = json!({
+            "type": "voice", "sortBy": {"name": "asc"},
+            "filters": {"status": ["Ready"], "priority": 5, "dialingMode": ["Preview", 7]}
+        });
         for (base, [update, status, post_status, list, update_list, lists, post_lists, members]) in changes {
             let contact_list = format!("{base}/contactList/{contact_list}");
             let all = format!("{base}/contactList/getAllListDetails?type=call");
@@ -281,7 +285,7 @@ impl Things {
                 operation(update, Method::PUT, one.clone(), Some(json!({"priority": "4"}))),
                 operation(status, Method::GET, format!("{one}/status?view=status"), None),
                 operation(post_status, Method::POST, format!("{one}/status?view=status"), None),
-                operation(list, Method::POST, format!("{base}/getAllCampaignDetails"), Some(json!({"type": "voice"}))),
+                operation(list, Method::POST, format!("{base}/getAllCampaignDetails"), Some(filtered.clone())),
                 operation(update_list, Method::PUT, contact_list.clone(), Some(json!({"description": "changed"}))),
                 operation(lists, Method::GET, all.clone(), None),
                 operation(post_lists, Method::POST, all, None),
