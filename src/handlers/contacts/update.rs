@@ -73,7 +73,7 @@ pub async fn update_contact(
         ("streamId" = String, Path, description = "The stream that the contacts belong to."),
         ("accountId" = String, Header, description = "The account that the token belongs to."),
     ),
-    request_body(content = Vec<BulkChangeBody>, description = "One to 1,000 contacts, each by its id.", example = json!([
+    request_body(content = inline(BulkChangesBody), description = "One to 1,000 contacts, each by its id.", example = json!([
         {"id": "69609027c1746a6142900000", "firstName": "john", "lastName": "doe"},
         {"id": "6960cc07b155d194e2f00000", "salutation": "dr"},
         {"id": "6960cbe9b155d194e2f00000", "cellPhone": {"phoneNumber": "9876543211", "countryCode": "+91"}}
@@ -140,12 +140,19 @@ struct CellPhoneChangeBody {
     /// The dialing prefix, kept as given.
     #[schema(max_length = 20)]
     extension: Option<String>,
-    /// The number, with or without its country code. Required when the country code changes.
+    /// The number, with or without its country code: together 1 to 20 digits. Required when the country code changes.
+    #[schema(min_length = 1, max_length = 40)]
     phone_number: Option<String>,
     /// The country calling code, such as `+91`.
     #[schema(min_length = 1, max_length = 10)]
     country_code: Option<String>,
 }
+
+/// What a bulk update changes.
+#[derive(utoipa::ToSchema)]
+#[schema(min_items = 1, max_items = 1000)]
+#[expect(dead_code, reason = "the schema of what is read item by item")]
+struct BulkChangesBody(Vec<BulkChangeBody>);
 
 /// What a bulk update changes of one contact.
 #[derive(utoipa::ToSchema)]

@@ -191,7 +191,7 @@ struct ModeParams {
 #[into_params(parameter_in = Query)]
 struct NumberParams {
     /// The number.
-    #[param(example = "+14155550100")]
+    #[param(min_length = 1, max_length = 40, example = "+14155550100")]
     phone_number: String,
     /// `soft` into the trash, `hard` for good. `hard` takes the scope `deletions:hard`.
     #[serde(default)]
@@ -213,10 +213,10 @@ struct NumberParams {
 #[into_params(parameter_in = Query)]
 struct ReferenceParams {
     /// The other system that knows the person.
-    #[param(example = "salesforce")]
+    #[param(min_length = 1, max_length = 255, example = "salesforce")]
     external_provider: String,
     /// The person's id there.
-    #[param(example = "003DL0000212DetYAE")]
+    #[param(min_length = 1, max_length = 255, example = "003DL0000212DetYAE")]
     external_id: String,
     /// `soft` into the trash, `hard` for good. `hard` takes the scope `deletions:hard`.
     #[serde(default)]

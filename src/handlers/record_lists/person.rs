@@ -35,32 +35,36 @@ const MAX_NESTING: usize = 100;
 #[expect(dead_code, reason = "the schema of what is read field by field")]
 pub(super) struct NewRecordBody {
     /// First name, at most 80 characters.
-    #[schema(required = true, nullable = false, max_length = 80)]
+    #[schema(required = true, nullable = false, min_length = 1, max_length = 80)]
     first_name: Option<String>,
     /// Last name, at most 80 characters.
-    #[schema(required = true, nullable = false, max_length = 80)]
+    #[schema(required = true, nullable = false, min_length = 1, max_length = 80)]
     last_name: Option<String>,
     /// One number; deprecated for `phone_numbers`, beside which it is checked and otherwise ignored.
+    #[schema(min_length = 1, max_length = 40)]
     phone_number: Option<String>,
     /// Numbers in order of preference, at most 6. One of this and `phone_number` is required.
     #[schema(max_items = 6)]
     phone_numbers: Option<Vec<NewPhoneBody>>,
     /// A zone of the tz database. Where none is given it is that of the first number which tells one.
-    #[schema(max_length = 35)]
+    #[schema(min_length = 1, max_length = 35)]
     timezone: Option<String>,
     /// 1 to 10.
     #[schema(minimum = 1, maximum = 10)]
     priority: Option<i64>,
-    /// The other system that knows the person; together with `external_id`.
+    /// The other system that knows the person; together with `external_id`. At most 255 characters.
+    #[schema(min_length = 1, max_length = 255)]
     external_provider: Option<String>,
-    /// The person's id there. Required in an EXTERNAL list.
+    /// The person's id there, at most 255 characters. Required in an EXTERNAL list.
+    #[schema(min_length = 1, max_length = 255)]
     external_id: Option<String>,
-    /// Where the other system shows the person.
+    /// Where the other system shows the person, at most 2,048 characters.
+    #[schema(max_length = 2048)]
     external_url: Option<String>,
     /// Whether the other system is to be told of results.
     sync_external_id: Option<bool>,
     /// Anything else, nested at most 100 levels deep, at most 1 MiB.
-    #[schema(value_type = Object, required = false)]
+    #[schema(value_type = Object, required = false, nullable)]
     extra_data: Option<Map<String, Value>>,
 }
 
@@ -68,7 +72,8 @@ pub(super) struct NewRecordBody {
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(expecting = "an object")]
 pub(super) struct NewPhoneBody {
-    /// The number, 1 to 20 digits.
+    /// The number, 1 to 20 digits; with spaces, `-`, `(` and `)` at most 40 characters.
+    #[schema(min_length = 1, max_length = 40)]
     phone_number: String,
     /// What kind of number it is.
     phone_type: Option<PhoneType>,

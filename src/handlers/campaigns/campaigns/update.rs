@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::{
     Answer, CampaignBody, CampaignChanged, CampaignNotFound, CampaignsAccess, CampaignsBodyErrors, CampaignsErrors,
-    TypeParam, campaign_id, contact_lists, details, example_campaign, one_type,
+    ListName, TypeParam, campaign_id, contact_lists, details, example_campaign, one_type,
 };
 use crate::domain::campaign::CampaignChange;
 use crate::error::Error;
@@ -90,7 +90,7 @@ struct CampaignChangeBody {
     name: Option<String>,
     /// The names of its contact lists, in whatever case.
     #[schema(min_items = 1, max_items = 100)]
-    contact_lists: Option<Vec<String>>,
+    contact_lists: Option<Vec<ListName>>,
     /// How it reaches people: it cannot be another than it is.
     #[schema(inline)]
     campaign_type: Option<TypeParam>,

@@ -162,6 +162,7 @@ impl MemberBody {
 #[serde(expecting = "an object")]
 pub struct AddContactsBody {
     /// The list's name, in whatever case.
+    #[schema(min_length = 1, max_length = 48)]
     contact_list_name: String,
     /// 1 to 1,000 people, each with a `phoneNumber`; what else is said of them is kept as given.
     #[schema(value_type = Vec<PersonBody>, min_items = 1, max_items = 1000)]
@@ -173,7 +174,8 @@ pub struct AddContactsBody {
 #[schema(rename_all = "camelCase")]
 #[expect(dead_code, reason = "the schema of what is read as a map")]
 struct PersonBody {
-    /// The number.
+    /// The number, 1 to 20 digits; with spaces, `-`, `(` and `)` at most 40 characters.
+    #[schema(min_length = 1, max_length = 40)]
     phone_number: String,
     /// First name.
     #[schema(max_length = 255)]

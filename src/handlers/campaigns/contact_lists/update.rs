@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use actix_web::{HttpResponse, put, web};
 use serde::{Deserialize, Serialize};
+use utoipa::openapi::schema::Object;
 
 use super::{
     Answer, Base, CampaignsBodyErrors, CampaignsErrors, ContactListChanged, ContactListNotFound, ContactListsAccess,
-    Envelope, PRIORITY, Source, answered_mapping, check_description, check_mapping, list_id, name,
+    Envelope, PRIORITY, Source, answered_mapping, check_description, check_mapping, list_id, mapping_schema, name,
 };
 use crate::domain::contact_list::{ContactList, ContactListChange};
 use crate::domain::identity::{Caller, Scope};
@@ -89,7 +90,14 @@ pub struct ContactListChangeBody {
     /// Whether a number may be on it more than once.
     allow_duplicates: Option<bool>,
     /// How some of a person's fields are called.
+    #[schema(required = false, schema_with = changed_mapping_schema)]
     mapping: Option<BTreeMap<String, String>>,
+}
+
+fn changed_mapping_schema() -> Object {
+    let description = "How some of a person's fields are called, at most 80 characters each. With those that it has \
+                       already, a list has at most 100.";
+    mapping_schema(description, None)
 }
 
 fn change(body: ContactListChangeBody, base: Base) -> Result<ContactListChange, Error> {
