@@ -206,6 +206,32 @@ async fn what_was_written_before_a_file_breaks_off_stays_and_is_reported() {
 }
 
 #[tokio::test]
+async fn an_import_that_is_refused_or_breaks_off_says_what_the_document_says() {
+    let app = TestApp::start().await;
+    let document = app.get("/openapi.json").await.expect(200);
+    let path = "/agentassist/api/v1/public/{streamId}/contacts/import-contacts";
+    let responses = &document["paths"][path]["post"]["responses"];
+    let example = |status: &str| &responses[status]["content"]["application/json"]["example"];
+    let examples =
+        |status: &str, name: &str| &responses[status]["content"]["application/json"]["examples"][name]["value"];
+    let file = form(format!("{NAMES}{}", rows(9_100_000_000, 2500)).as_bytes());
+    let sent =
+        |content_type, body: Vec<u8>| app.request(Method::POST, &import_path(&app)).body(content_type, body).send();
+
+    assert_eq!(sent("application/json", b"{}".to_vec()).await.expect(415), *example("415"));
+    assert!(responses["415"]["description"].as_str().is_some_and(|text| text.contains("multipart/form-data")));
+    assert!(responses["413"]["description"].as_str().is_some_and(|text| text.contains("100 MB")));
+    let nameless = form(b"lastName,cellPhoneNumber,cellPhoneCountryCode\n");
+    assert_eq!(sent(FORM, nameless).await.expect(400), *examples("400", "refused"));
+
+    let answer = sent(FORM, file[..file.len() - END.len()].to_vec()).await.expect(400);
+    let import = until_written(&app, 2499).await;
+    let id = import["id"].as_str().expect("an id");
+    let wanted = examples("400", "broken off").to_string().replace("01a2110e-e67f-7766-8dde-51422fa23f19", id);
+    assert_eq!(answer, serde_json::from_str::<Value>(&wanted).expect("an example is JSON"));
+}
+
+#[tokio::test]
 async fn two_imports_of_the_same_file_at_the_same_time_create_each_contact_once() {
     let app = TestApp::start().await;
     let forwards = format!("{NAMES}{}", rows(9_000_000_000, 3000));
