@@ -48,15 +48,22 @@ pub fn with_country_code(country_code: &str, number: &str) -> Option<String> {
     Some(format!("+{}", international_digits(country_code, number)?))
 }
 
+/// Whether a text has the form of a country code such as `+91`.
+pub fn is_country_code(text: &str) -> bool {
+    country_code_digits(text).is_some()
+}
+
+fn country_code_digits(text: &str) -> Option<String> {
+    let code = compact(text)?;
+    let digits = code.strip_prefix('+').unwrap_or(&code);
+    (!digits.starts_with('0')).then(|| digits.to_owned())
+}
+
 fn international_digits(country_code: &str, number: &str) -> Option<String> {
-    let code = compact(country_code)?;
-    let code = code.strip_prefix('+').unwrap_or(&code);
-    if code.starts_with('0') {
-        return None;
-    }
+    let code = country_code_digits(country_code)?;
     let number = compact(number)?;
     let digits = match number.strip_prefix('+') {
-        Some(international) if international.starts_with(code) && international.len() > code.len() => {
+        Some(international) if international.starts_with(&code) && international.len() > code.len() => {
             international.to_owned()
         }
         Some(_) => return None,
@@ -129,6 +136,16 @@ mod tests {
             ["", "+", "++1", "1+1", "12a", "123456789012345678901", "1\0", "１２３", &format!("1{}", " ".repeat(40))]
         {
             assert_eq!(key(text), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_country_code_is_told_from_its_form() {
+        for code in ["+91", "91", "0091", "(+1) 684", "+ 44"] {
+            assert!(is_country_code(code), "{code}");
+        }
+        for text in ["", "+", "091", "x", "+9x", "+91\0", "９１", "++1"] {
+            assert!(!is_country_code(text), "{text:?}");
         }
     }
 

@@ -82,11 +82,11 @@ pub struct ExternalReference {
 }
 
 impl ExternalReference {
-    /// The reference, when both parts have 1 to 255 characters and none of them
-    /// is a control character.
+    /// The reference, when both parts have 1 to 255 characters, not white space
+    /// alone, and none of them is a control character.
     pub fn parse(provider: String, id: String) -> Option<Self> {
         let is_well_formed =
-            |part: &str| (1..=255).contains(&part.chars().count()) && !part.chars().any(char::is_control);
+            |part: &str| !part.trim().is_empty() && part.chars().count() <= 255 && !part.chars().any(char::is_control);
         (is_well_formed(&provider) && is_well_formed(&id)).then_some(Self { provider, id })
     }
 }

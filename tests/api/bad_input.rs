@@ -216,6 +216,19 @@ fn bad_ids() -> Vec<(&'static str, String)> {
     ]
 }
 
+/// External references that are malformed, each with the parts that are at fault.
+fn bad_references() -> Vec<(String, String, &'static [&'static str])> {
+    let (good, long) = ("p", "x".repeat(256));
+    let malformed = ["", " ", " \u{a0}\t", "a\nb", "a\u{85}", &long];
+    let mut references = Vec::new();
+    for part in malformed {
+        references.push((part.to_owned(), good.to_owned(), &["external_provider"][..]));
+        references.push((good.to_owned(), part.to_owned(), &["external_id"][..]));
+        references.push((part.to_owned(), part.to_owned(), &["external_provider", "external_id"][..]));
+    }
+    references
+}
+
 fn deep(levels: usize) -> String {
     "[".repeat(levels) + &"]".repeat(levels)
 }
@@ -270,6 +283,16 @@ async fn a_single_deletion_that_is_malformed_deletes_nothing() {
         cases.push(case("deep nesting", 400, Field("body")).body(JSON, deep(100_000)));
         cases.push(case("10 MB", 413, Text("body")).body(JSON, vec![b' '; 10_000_000]));
         cases.extend(query_cases(operation));
+        if operation.id == "delete_external_records" {
+            let bare = operation.path.split('?').next().expect("a path");
+            for (provider, id, wrong) in bad_references() {
+                let mut query = form_urlencoded::Serializer::new(String::new());
+                query.append_pair("external_provider", &provider).append_pair("external_id", &id);
+                let path = format!("{bare}?{}", query.finish());
+                let of = |field| case(&path, 400, Field(field)).at(path.clone()).code("0530900");
+                cases.extend(wrong.iter().map(|field| of(field)));
+            }
+        }
     }
     check(&app, &cases).await;
 }
@@ -596,7 +619,8 @@ async fn what_cannot_be_created_leaves_nothing_behind() {
             "update_record_list" | "update_record" | "bulk_update_records" => {
                 cases.extend(patch_cases(&operation, &things));
             }
-            "create_record" => cases.extend([
+            "create_record" => {
+                cases.extend([
                 case("an array", 400, Field("body"), json!([{"first_name": "a"}])).code("0530900"),
                 case("no number", 400, Field("phone_numbers"), json!({"first_name": "a", "last_name": "b"})).code("0530921"),
                 case(
@@ -613,7 +637,14 @@ async fn what_cannot_be_created_leaves_nothing_behind() {
                     json!({"first_name": "a", "last_name": "b", "phone_number": "+14155550101", "extra_data": {"a\0": 1}}),
                 )
                 .code("0530900"),
-            ]),
+            ]);
+                for (provider, id, wrong) in bad_references() {
+                    let name = format!("the reference {provider:?} {id:?}");
+                    let body = json!({"first_name": "a", "last_name": "b", "phone_number": "+14155550101",
+                                      "external_provider": provider, "external_id": id});
+                    cases.extend(wrong.iter().map(|field| case(&name, 400, Field(field), body.clone()).code("0530900")));
+                }
+            }
             "attach_record_lists" | "detach_record_lists" => cases.extend([
                 case("an object", 400, Field("body"), json!({"id": things.record_list})).code("0530900"),
                 case("no lists", 400, Field("body"), json!([])).code("0530900"),
@@ -823,7 +854,7 @@ async fn an_item_that_is_malformed_is_an_outcome_in_its_place() {
 
     for (key, malformed) in [
         ("phone_number", json!(["", "+", "x", "\0", "123456789012345678901", "1;2", "٣"])),
-        ("external_id", json!(["", "\0", "a\nb", "a".repeat(256)])),
+        ("external_id", json!(["", " ", "\u{a0}", "\0", "a\nb", "a".repeat(256)])),
     ] {
         let items: Vec<Value> = malformed
             .as_array()

@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::support::{Account, Operation, TestApp, Things};
+use crate::support::{Account, Answer, Operation, TestApp, Things};
 
 /// What of `value` is not as the schema has it, if anything is: what the schema
 /// refuses, and every field that it does not name.
@@ -81,10 +81,15 @@ fn described<'a>(document: &'a Value, operation: &Operation) -> &'a Map<String, 
 
 /// What of an operation's success is not as the document has it.
 async fn judge(app: &TestApp, account: &Account, document: &Value, operation: &Operation) -> Option<String> {
-    let answer = operation.send(app, account).await;
+    judge_answer(document, operation, &operation.send(app, account).await, operation.success)
+}
+
+/// What of an answer, which should have that status, is not as the document has it.
+fn judge_answer(document: &Value, operation: &Operation, answer: &Answer, status: u16) -> Option<String> {
+    let is_as_wanted = answer.status.as_u16() == status;
     let status = answer.status.as_str();
     let response = &described(document, operation)["responses"][status];
-    if answer.status.as_u16() != operation.success || !response.is_object() {
+    if !is_as_wanted || !response.is_object() {
         return Some(format!("{status} is not described: {}", answer.text));
     }
     let Some(content) = response["content"].as_object() else {
@@ -121,6 +126,51 @@ async fn every_success_is_what_the_document_says() {
         }
     }
     println!("{} operations", ids.len());
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[tokio::test]
+async fn what_stands_in_the_way_is_named_as_the_document_says() {
+    let app = TestApp::start().await;
+    let document = app.get("/openapi.json").await.expect(200);
+    let things = Things::create(&app, &app.account, 1).await;
+    let other = app.contacts(9_876_500_000, 1).await.remove(0);
+    let other_list = app.contact_list("another").await;
+    app.campaign("in the way", "another").await;
+    let number = json!({"phoneNumber": "9876500000", "countryCode": "+91"});
+    let list = json!({"name": "ANOTHER", "description": "d", "source": "passiveApi"});
+    let mut wrong = Vec::new();
+    for operation in things.operations(&app.account) {
+        let (body, path, status, place, id) = match operation.id {
+            "update_contact" => (json!({"cellPhone": number}), None, 409, "/conflictingId", &other),
+            "bulk_update_contacts" => (
+                json!([{"id": things.contact, "cellPhone": number}]),
+                None,
+                200,
+                "/failedRecords/0/conflictingId",
+                &other,
+            ),
+            "create_contact_list" | "create_contact_list_v2" => {
+                (list.clone(), None, 409, "/data/conflictingId", &other_list)
+            }
+            "update_contact_list" | "update_contact_list_v2" => {
+                (json!({"name": "Another"}), None, 409, "/data/conflictingId", &other_list)
+            }
+            "delete_contact_list" | "delete_contact_list_v2" => {
+                let path = operation.path.replace(&things.contact_list, &other_list);
+                (json!({}), Some(path), 409, "/data/_id", &other_list)
+            }
+            _ => continue,
+        };
+        let path = path.unwrap_or(operation.path.clone());
+        let operation = Operation { body: Some(body), path, ..operation };
+        let answer = operation.send(&app, &app.account).await;
+        if let Some(fault) = judge_answer(&document, &operation, &answer, status) {
+            wrong.push(format!("{}: {fault}", operation.id));
+        } else if answer.json().pointer(place) != Some(&json!(id)) {
+            wrong.push(format!("{}: {place} is not {id}: {}", operation.id, answer.text));
+        }
+    }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 

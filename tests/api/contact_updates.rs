@@ -70,6 +70,10 @@ async fn an_update_that_is_wrong_names_the_field_and_changes_nothing() {
         (json!({"firstName": null}), 400, "body: "),
         (json!({"id": "x", "unknown": 1}), 400, "body: "),
         (json!({"cellPhone": {"countryCode": "+44"}}), 400, "cellPhone.phoneNumber: "),
+        (json!({"cellPhone": {"countryCode": "44x"}}), 400, "cellPhone.countryCode: "),
+        (json!({"cellPhone": {"phoneNumber": "9876500009", "countryCode": "+9x"}}), 400, "cellPhone.countryCode: "),
+        (json!({"cellPhone": {"phoneNumber": "9876500009", "countryCode": "091"}}), 400, "cellPhone.countryCode: "),
+        (json!({"cellPhone": {"phoneNumber": "12a", "countryCode": "+91"}}), 400, "cellPhone.phoneNumber: "),
         (json!({"cellPhone": {"phoneNumber": "12a"}}), 400, "cellPhone.phoneNumber: "),
         (json!({"cellPhone": {"phoneNumber": "+442079460198"}}), 400, "cellPhone.phoneNumber: "),
         (json!({"firstName": "a", "cellPhone": {"phoneNumber": "9876500001"}}), 409, "cellPhone.phoneNumber: "),
@@ -83,6 +87,16 @@ async fn an_update_that_is_wrong_names_the_field_and_changes_nothing() {
                 (&json!(ids[1]), &json!("PHONE_NUMBER_TAKEN"))
             );
         }
+    }
+    let bulk = json!([
+        {"id": ids[0], "cellPhone": {"phoneNumber": "9876500009", "countryCode": "+9x"}},
+        {"id": ids[0], "cellPhone": {"phoneNumber": "12a", "countryCode": "+91"}}
+    ]);
+    let path = format!("{}/bulk-update", app.account.contacts_path());
+    let report = app.request(Method::PUT, &path).json(&bulk).send().await.expect(200);
+    for (index, says) in ["cellPhone.countryCode: ", "cellPhone.phoneNumber: "].into_iter().enumerate() {
+        let message = report["failedRecords"][index]["message"].as_str();
+        assert!(message.is_some_and(|message| message.starts_with(says)), "{report}");
     }
     let after = app.get(&app.account.contact_path(&ids[0])).await;
     assert_eq!((after.header("ETag"), &after.text), (before.header("ETag"), &before.text));

@@ -213,6 +213,27 @@ async fn a_bad_contact_fails_in_its_place_and_the_good_ones_are_created() {
 }
 
 #[tokio::test]
+async fn of_a_number_and_its_country_code_the_one_that_is_wrong_is_named() {
+    let app = TestApp::start().await;
+    let new = |(code, number, _): (&str, &str, &str)| json!({"firstName": "a", "lastName": "b", "cellPhone": {"phoneNumber": number, "countryCode": code}});
+    let cases = [
+        ("x", "9000000001", "cellPhone.countryCode: "),
+        ("+9x", "9000000001", "cellPhone.countryCode: "),
+        ("091", "9000000001", "cellPhone.countryCode: "),
+        ("+", "9000000001", "cellPhone.countryCode: "),
+        (" ", "9000000001", "cellPhone.countryCode: "),
+        ("+91", "12a", "cellPhone.phoneNumber: "),
+        ("+91", "+442079460198", "cellPhone.phoneNumber: "),
+        ("+91", "1234567890123456789", "cellPhone.phoneNumber: "),
+    ];
+    let created = app.post(&app.account.contacts_path(), &json!(cases.map(new))).await.expect(200);
+    for (index, case) in cases.iter().enumerate() {
+        let said = created[index]["errors"][0]["msg"].as_str().unwrap_or_default();
+        assert!(said.starts_with(case.2), "{case:?}: {said}");
+    }
+}
+
+#[tokio::test]
 async fn null_is_as_good_as_absent_where_there_is_a_default() {
     let app = TestApp::start().await;
     let new = json!([{

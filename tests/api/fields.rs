@@ -94,22 +94,21 @@ fn values(document: &Value, schema: &Value) -> Vec<(String, Option<Value>)> {
     }
     put("100,000 characters", json!("x".repeat(100_000)));
     put("100,000 digits", json!("1".repeat(100_000)));
-    for most in lengths(document, schema) {
+    for most in limits(document, schema, "maxLength") {
         put("one character too many", json!("x".repeat(most + 1)));
         put("one letter of two bytes too many", json!("é".repeat(most + 1)));
     }
     values
 }
 
-/// The longest that a text may be, after the schema and all that it is put together from.
-fn lengths(document: &Value, schema: &Value) -> Vec<usize> {
-    let mut found: Vec<usize> =
-        schema["maxLength"].as_u64().and_then(|most| most.try_into().ok()).into_iter().collect();
+/// The most of something that a value may have, after the schema and all that it is put together from.
+fn limits(document: &Value, schema: &Value, what: &str) -> Vec<usize> {
+    let mut found: Vec<usize> = schema[what].as_u64().and_then(|most| most.try_into().ok()).into_iter().collect();
     let target = schema["$ref"].as_str().and_then(|to| document.pointer(to.trim_start_matches('#')));
     let several =
         ["allOf", "oneOf", "anyOf"].into_iter().flat_map(|several| schema[several].as_array().into_iter().flatten());
     for part in target.into_iter().chain(several) {
-        found.extend(lengths(document, part));
+        found.extend(limits(document, part, what));
     }
     found
 }
@@ -143,8 +142,10 @@ const EMPTY_IS_ABSENT: &str = "list_campaigns";
 
 /// Whether a refusal names a field.
 fn names(answer: &Answer, field: &Field) -> bool {
-    // An item that stands alone has no name, and what is wrong in it is said of what it lacks.
-    field.at == "/0" || answer.text.contains(&field.name) || EXCEPTIONS.iter().any(|(name, _)| *name == field.name)
+    // The body and an item that stands alone have no name; of the item, what is wrong is said of what it lacks.
+    ["", "/0"].contains(&field.at.as_str())
+        || answer.text.contains(&field.name)
+        || EXCEPTIONS.iter().any(|(name, _)| *name == field.name)
 }
 
 /// What is wrong with how one operation takes its body.
@@ -158,7 +159,8 @@ async fn walk(app: &TestApp, document: &Value, operation: &Operation, wrong: &mu
     let whole = json!({ "allOf": [schema], "components": document["components"] });
     let validator = jsonschema::validator_for(&whole).expect("the document's schemas are schemas");
     assert!(validator.is_valid(body), "{}: the body that succeeds is not as described: {body}", operation.id);
-    let mut found = Vec::new();
+    // The body itself is one of its fields: it has no name, and its items can be too many.
+    let mut found = vec![Field { at: String::new(), name: "body".to_owned(), schema: schema.clone() }];
     fields(document, schema, body, "", "body", &mut found);
     let mut must_be_refused = Vec::new();
     let mut others = Vec::new();
@@ -177,6 +179,14 @@ async fn walk(app: &TestApp, document: &Value, operation: &Operation, wrong: &mu
             } else {
                 others.push(case);
             }
+        }
+    }
+    for field in &found {
+        let Some(first) = body.pointer(&field.at).and_then(|value| value.get(0)) else { continue };
+        for most in limits(document, &field.schema, "maxItems") {
+            let mut body = body.clone();
+            *body.pointer_mut(&field.at).expect("it is there") = json!(vec![first; most + 1]);
+            must_be_refused.push((format!("{} {} one item too many", operation.id, field.at), field, body));
         }
     }
     let before = fingerprint(&app.admin).await;

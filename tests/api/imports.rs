@@ -58,12 +58,12 @@ async fn a_small_file_is_answered_as_a_creation_is() {
     let app = TestApp::start().await;
     let holder = app.contacts(9_876_500_007, 1).await.remove(0);
     let file = format!(
-        "\u{feff}{NAMES}{}\"Ada, Countess\",\"O\"\"Hara\",,(98765) 00002,91,\r\n,b,,9876500003,+91,\n\njohn,doe,mr,9876500007,+91,+\nx,y,z\nlast,one,mr,9876500009,+91,+",
+        "\u{feff}{NAMES}{}\"Ada, Countess\",\"O\"\"Hara\",,(98765) 00002,91,\r\n,b,,9876500003,+91,\n\njohn,doe,mr,9876500007,+91,+\nx,y,z\na,b,,9876500008,+9x,\na,b,,12a,+91,\nlast,one,mr,9876500009,+91,+",
         rows(9_876_500_000, 1)
     );
     let answer = import(&app, file).await.expect(200);
     let created = answer.as_array().expect("an array");
-    assert_eq!(created.len(), 6, "{answer}");
+    assert_eq!(created.len(), 8, "{answer}");
     let first = app.get(&app.account.contact_path(created[0]["id"].as_str().expect("an id"))).await.expect(200);
     assert_eq!(created[0], first, "a row is answered as the contact that it has become");
     assert_eq!((&created[1]["firstName"], &created[1]["lastName"]), (&json!("Ada, Countess"), &json!("O\"Hara")));
@@ -74,7 +74,11 @@ async fn a_small_file_is_answered_as_a_creation_is() {
     assert_eq!(created[3], json!({"errors": error(&taken, 409, "PHONE_NUMBER_TAKEN"), "conflictingId": holder}));
     let short = "row: has 3 columns, and the first line names 6";
     assert_eq!(created[4], json!({"errors": error(short, 400, "INVALID_REQUEST")}));
-    assert_eq!(created[5]["lastName"], "one", "the last line needs no end");
+    let code = "cellPhoneCountryCode: not a country code such as +91";
+    assert_eq!(created[5], json!({"errors": error(code, 400, "INVALID_REQUEST")}));
+    let number = "cellPhoneNumber: not a phone number with that country code";
+    assert_eq!(created[6], json!({"errors": error(number, 400, "INVALID_REQUEST")}));
+    assert_eq!(created[7]["lastName"], "one", "the last line needs no end");
     assert_eq!(app.count("SELECT count(*) FROM contacts").await, 4);
     assert_eq!(app.count("SELECT count(*) FROM contact_imports").await, 0);
 }
@@ -199,6 +203,32 @@ async fn what_was_written_before_a_file_breaks_off_stays_and_is_reported() {
         (&json!(101), &json!(2499)),
         "the rest, of which the first row may have been cut"
     );
+}
+
+#[tokio::test]
+async fn an_import_that_is_refused_or_breaks_off_says_what_the_document_says() {
+    let app = TestApp::start().await;
+    let document = app.get("/openapi.json").await.expect(200);
+    let path = "/agentassist/api/v1/public/{streamId}/contacts/import-contacts";
+    let responses = &document["paths"][path]["post"]["responses"];
+    let example = |status: &str| &responses[status]["content"]["application/json"]["example"];
+    let examples =
+        |status: &str, name: &str| &responses[status]["content"]["application/json"]["examples"][name]["value"];
+    let file = form(format!("{NAMES}{}", rows(9_100_000_000, 2500)).as_bytes());
+    let sent =
+        |content_type, body: Vec<u8>| app.request(Method::POST, &import_path(&app)).body(content_type, body).send();
+
+    assert_eq!(sent("application/json", b"{}".to_vec()).await.expect(415), *example("415"));
+    assert!(responses["415"]["description"].as_str().is_some_and(|text| text.contains("multipart/form-data")));
+    assert!(responses["413"]["description"].as_str().is_some_and(|text| text.contains("100 MB")));
+    let nameless = form(b"lastName,cellPhoneNumber,cellPhoneCountryCode\n");
+    assert_eq!(sent(FORM, nameless).await.expect(400), *examples("400", "refused"));
+
+    let answer = sent(FORM, file[..file.len() - END.len()].to_vec()).await.expect(400);
+    let import = until_written(&app, 2499).await;
+    let id = import["id"].as_str().expect("an id");
+    let wanted = examples("400", "broken off").to_string().replace("01a2110e-e67f-7766-8dde-51422fa23f19", id);
+    assert_eq!(answer, serde_json::from_str::<Value>(&wanted).expect("an example is JSON"));
 }
 
 #[tokio::test]

@@ -99,6 +99,43 @@ async fn a_record_that_is_wrong_says_all_of_it_in_the_vendors_codes() {
 }
 
 #[tokio::test]
+async fn the_deprecated_number_is_held_to_its_form_beside_the_list() {
+    let app = TestApp::start().await;
+    let list = app.record_list("PHONE_NUMBER").await;
+    let path = format!("/record-lists/{list}/records");
+    let both = |number: Value| {
+        json!({"first_name": "a", "last_name": "b", "phone_number": number, "timezone": "GMT",
+               "phone_numbers": [{"phone_number": "+442079460101"}]})
+    };
+    let not_a_number = "is not a phone number";
+    for (number, said) in [
+        (json!("x"), not_a_number),
+        (json!(""), not_a_number),
+        (json!("1".repeat(21)), not_a_number),
+        (json!(7), "invalid type: number, expected a string"),
+        (json!([]), "invalid type: array, expected a string"),
+    ] {
+        let refused = app.post(&path, &both(number.clone())).await.expect(400);
+        assert_eq!(refused, refusal("0530900", "Bad request.", &[("phone_number", said)]));
+        let report = app.post(&format!("{path}/bulks"), &json!({"records": [both(number)]})).await.expect(201);
+        let record = &report["_embedded"]["records"][0];
+        assert_eq!(record["errors"], json!(["PHONE_NUMBER_INVALID"]), "{report}");
+        assert_eq!(record["error_details"][0]["message"], format!("phone_number: {said}"));
+    }
+    let mut wrong = both(json!("x"));
+    wrong["phone_numbers"] = json!("x");
+    let refused = app.post(&path, &wrong).await.expect(400);
+    let fields: Vec<&Value> =
+        refused["fields"].as_array().expect("fields").iter().map(|field| &field["name"]).collect();
+    assert_eq!(fields, ["phone_number", "phone_numbers"]);
+    assert_eq!(app.count("SELECT count(*) FROM records").await, 0);
+
+    let created = app.post(&path, &both(json!("+14155550100"))).await.expect(201);
+    assert_eq!(created["phone_number"], "+442079460101", "the list says it all");
+    assert_eq!(created["phone_numbers"].as_array().map(Vec::len), Some(1));
+}
+
+#[tokio::test]
 async fn a_zone_that_is_not_given_is_told_from_the_numbers() {
     let app = TestApp::start().await;
     let list = app.record_list("NOTHING").await;

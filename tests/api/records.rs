@@ -107,13 +107,15 @@ async fn external_references_are_echoed_in_the_vendors_form() {
     let body = json!([
         {"external_provider": "salesforce", "external_id": "a"},
         {"external_provider": "hubspot", "external_id": "a"},
-        {"external_provider": "", "external_id": "a"}
+        {"external_provider": "", "external_id": "a"},
+        {"external_provider": "zendesk", "external_id": " \u{a0} "}
     ]);
     let report = app.delete_with(&bulks(&list), &body).await.expect(200);
     assert_eq!(report["records_deleted"], 1);
     let reason = &report["_embedded"]["reason"];
     assert_eq!(reason["record_not_found"], json!(["external_provider=hubspot, external_id=a"]));
-    assert_eq!(reason["bad_request_param"], json!(["external_provider=, external_id=a"]));
+    let malformed = ["external_provider=, external_id=a", "external_provider=zendesk, external_id= \u{a0} "];
+    assert_eq!(reason["bad_request_param"], json!(malformed));
     assert_eq!(report["_embedded"]["failed_records"][0].get("_links"), None);
 }
 

@@ -33,16 +33,16 @@ impl Family for CampaignsFamily {
             "errors": ErrorItem::of(error),
         });
         if let (Some(attachments), Error::Refused { id, name, .. }) = (error.blockers(), error) {
-            envelope["data"] = json!({
-                "_id": id,
-                "name": name,
-                "isListInUse": attachments.in_use,
-                "campaignInUse": CampaignInUse::all(attachments),
-                "campaignInUseCount": attachments.count,
-            });
+            envelope["data"] = json!(ObstacleBody::InUse(InUseBody {
+                id: id.clone(),
+                name: name.as_ref().unwrap_or(id).clone(),
+                is_list_in_use: attachments.in_use,
+                campaign_in_use: CampaignInUse::all(attachments),
+                campaign_in_use_count: attachments.count,
+            }));
         }
         if let Some(id) = error.conflicting_id() {
-            envelope["data"] = json!({ "conflictingId": id });
+            envelope["data"] = json!(ObstacleBody::Taken(TakenBody { conflicting_id: id.to_owned() }));
         }
         envelope
     }
@@ -182,6 +182,48 @@ pub(super) struct CampaignsError {
     message: String,
     /// The same, an item for each thing that is wrong.
     errors: Vec<ErrorItem>,
+    /// What is in the way, where a reason is IN_USE or NAME_TAKEN.
+    #[schema(required = false, nullable = false)]
+    data: Option<ObstacleBody>,
+}
+
+/// What is in the way.
+#[derive(Serialize, utoipa::ToSchema)]
+#[serde(untagged)]
+#[schema(as = Obstacle)]
+enum ObstacleBody {
+    /// Of a list's deletion.
+    InUse(InUseBody),
+    /// Of a name.
+    Taken(TakenBody),
+}
+
+/// What is in the way of a list's deletion.
+#[derive(Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = InUseData)]
+struct InUseBody {
+    /// The list.
+    #[serde(rename = "_id")]
+    id: String,
+    /// Its name.
+    name: String,
+    /// Whether one of the campaigns is Active, Scheduled, Rescheduled, Preparing or Paused. May be false here: a list
+    /// that only stopped campaigns are attached to is refused too.
+    is_list_in_use: bool,
+    /// The campaigns, at most 50.
+    campaign_in_use: Vec<CampaignInUse>,
+    /// How many there are.
+    campaign_in_use_count: i64,
+}
+
+/// What has a name already.
+#[derive(Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = TakenData)]
+struct TakenBody {
+    /// The live contact list that has the name.
+    conflicting_id: String,
 }
 
 /// What operations that take a body can answer besides.

@@ -28,7 +28,7 @@ use crate::services::Services;
         ("streamId" = String, Path, description = "The stream (bot, app) that the contacts belong to.", example = "st-7dc994f0-4436-5134-9fa8-a94262500000"),
         ("accountId" = String, Header, description = "The account that the token belongs to.", example = "65f7d49a5dd06e2cefa00000"),
     ),
-    request_body(content = Vec<NewContactBody>, description = "One to 1,000 contacts.", example = json!([{
+    request_body(content = inline(NewContactsBody), description = "One to 1,000 contacts.", example = json!([{
         "firstName": "john", "lastName": "doe", "salutation": "mr",
         "cellPhone": {"extension": "+", "phoneNumber": "9876543210", "countryCode": "+91"}
     }])),
@@ -61,27 +61,35 @@ pub async fn create_contacts(
     Ok(HttpResponse::Ok().json(results.map(|result| CreatedBody::of(result, &authorized.caller)).collect::<Vec<_>>()))
 }
 
+/// Contacts that are to be created.
+#[derive(utoipa::ToSchema)]
+#[schema(min_items = 1, max_items = 1000)]
+#[expect(dead_code, reason = "the schema of what is read item by item")]
+struct NewContactsBody(Vec<NewContactBody>);
+
 /// A contact that is to be created.
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", expecting = "an object")]
 pub(super) struct NewContactBody {
     /// First name, at most 255 characters.
+    #[schema(min_length = 1, max_length = 255)]
     pub(super) first_name: String,
     /// Last name, at most 255 characters.
+    #[schema(min_length = 1, max_length = 255)]
     pub(super) last_name: String,
-    /// How the person is addressed.
+    /// How the person is addressed, at most 255 characters.
     #[serde(default, deserialize_with = "body::null_is_absent")]
-    #[schema(required = false)]
+    #[schema(required = false, nullable, max_length = 255)]
     pub(super) salutation: String,
     /// The number.
     pub(super) cell_phone: NewCellPhoneBody,
     /// Postal addresses, kept as given.
     #[serde(default, deserialize_with = "body::null_is_absent")]
-    #[schema(required = false)]
+    #[schema(required = false, nullable)]
     pub(super) address: Vec<Value>,
     /// Twitter profiles, kept as given.
     #[serde(default, deserialize_with = "body::null_is_absent")]
-    #[schema(required = false)]
+    #[schema(required = false, nullable)]
     pub(super) twitter_details: Vec<Value>,
 }
 
@@ -89,12 +97,15 @@ pub(super) struct NewContactBody {
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", expecting = "an object")]
 pub(super) struct NewCellPhoneBody {
-    /// The dialing prefix, kept as given.
-    #[schema(default = "+")]
+    /// The dialing prefix, kept as given, at most 20 characters.
+    #[schema(default = "+", max_length = 20)]
     pub(super) extension: Option<String>,
-    /// The number, with or without its country code; spaces, `-`, `(` and `)` do not count.
+    /// The number, with or without its country code: together 1 to 20 digits. Spaces, `-`, `(` and `)` do not count as
+    /// digits; with them it has at most 40 characters.
+    #[schema(min_length = 1, max_length = 40)]
     pub(super) phone_number: String,
-    /// The country calling code, such as `+91`.
+    /// The country calling code, such as `+91`, at most 10 characters.
+    #[schema(min_length = 1, max_length = 10)]
     pub(super) country_code: String,
 }
 
@@ -146,7 +157,9 @@ pub(super) fn check_extension(extension: &str) -> Result<(), Error> {
 }
 
 pub(super) fn check_country_code(code: &str) -> Result<(), Error> {
-    body::required_text("cellPhone.countryCode", code, 10)
+    let field = "cellPhone.countryCode";
+    body::required_text(field, code, 10)?;
+    if phone::is_country_code(code) { Ok(()) } else { Err(Error::invalid(field, "not a country code such as +91")) }
 }
 
 /// One result of a create call.

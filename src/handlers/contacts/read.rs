@@ -94,6 +94,7 @@ struct ListParams {
     #[param(minimum = 1)]
     page: Option<i64>,
     /// Only the contact with this number.
+    #[param(min_length = 1, max_length = 40)]
     phone_number: Option<String>,
     /// ACTIVE contacts, or INACTIVE ones, which are in the trash. ACTIVE unless given.
     #[param(inline)]

@@ -73,12 +73,13 @@ pub async fn update_contact(
         ("streamId" = String, Path, description = "The stream that the contacts belong to."),
         ("accountId" = String, Header, description = "The account that the token belongs to."),
     ),
-    request_body(content = Vec<BulkChangeBody>, description = "One to 1,000 contacts, each by its id.", example = json!([
+    request_body(content = inline(BulkChangesBody), description = "One to 1,000 contacts, each by its id.", example = json!([
         {"id": "69609027c1746a6142900000", "firstName": "john", "lastName": "doe"},
-        {"id": "6960cc07b155d194e2f00000", "salutation": "dr"}
+        {"id": "6960cc07b155d194e2f00000", "salutation": "dr"},
+        {"id": "6960cbe9b155d194e2f00000", "cellPhone": {"phoneNumber": "9876543211", "countryCode": "+91"}}
     ])),
     responses(
-        (status = 200, description = "One outcome for each contact.", body = BulkReport<UpdatedRecord>, example = json!(example_report())),
+        (status = 200, description = "One outcome for each contact. One that failed because its number is taken has the live contact that has it as `conflictingId`.", body = BulkReport<UpdatedRecord>, example = json!(example_report())),
         ContactsErrors, ContactsBodyErrors,
     ),
 )]
@@ -139,12 +140,19 @@ struct CellPhoneChangeBody {
     /// The dialing prefix, kept as given.
     #[schema(max_length = 20)]
     extension: Option<String>,
-    /// The number, with or without its country code. Required when the country code changes.
+    /// The number, with or without its country code: together 1 to 20 digits. Required when the country code changes.
+    #[schema(min_length = 1, max_length = 40)]
     phone_number: Option<String>,
     /// The country calling code, such as `+91`.
     #[schema(min_length = 1, max_length = 10)]
     country_code: Option<String>,
 }
+
+/// What a bulk update changes.
+#[derive(utoipa::ToSchema)]
+#[schema(min_items = 1, max_items = 1000)]
+#[expect(dead_code, reason = "the schema of what is read item by item")]
+struct BulkChangesBody(Vec<BulkChangeBody>);
 
 /// What a bulk update changes of one contact.
 #[derive(utoipa::ToSchema)]
@@ -179,6 +187,7 @@ fn change(body: Value, at: &str) -> Result<ContactChange, Error> {
     }
     let cell_phone =
         body.cell_phone.unwrap_or(CellPhoneChangeBody { extension: None, phone_number: None, country_code: None });
+    cell_phone.country_code.as_deref().map_or(Ok(()), check_country_code)?;
     let change = ContactChange {
         first_name: body.first_name,
         last_name: body.last_name,
@@ -206,9 +215,6 @@ fn check(change: &ContactChange) -> Result<(), Error> {
     change.last_name.as_deref().map_or(Ok(()), |name| check_name("lastName", name))?;
     change.salutation.as_deref().map_or(Ok(()), check_salutation)?;
     change.extension.as_deref().map_or(Ok(()), check_extension)?;
-    if let Some((_, Some(code))) = &change.number {
-        check_country_code(code)?;
-    }
     change.address.as_ref().map_or(Ok(()), |address| body::storable("address", address))?;
     change.twitter_details.as_ref().map_or(Ok(()), |details| body::storable("twitterDetails", details))
 }
@@ -264,10 +270,14 @@ fn example_report() -> Value {
     let mut contact = example_updated();
     contact["_id"] = contact["id"].clone();
     json!({
-        "totalRequested": 2, "successful": 1, "failed": 1,
+        "totalRequested": 3, "successful": 1, "failed": 2,
         "successfulRecords": [{"id": "69609027c1746a6142900000", "contact": contact}],
         "failedRecords": [{
             "id": "6960cc07b155d194e2f00000", "reason": "NOT_FOUND", "message": "Contact not found", "retryable": false
+        }, {
+            "id": "6960cbe9b155d194e2f00000", "reason": "PHONE_NUMBER_TAKEN", "retryable": false,
+            "message": "cellPhone.phoneNumber: Contact 696090a1c1746a6142900000 has this number already",
+            "conflictingId": "696090a1c1746a6142900000"
         }]
     })
 }

@@ -68,7 +68,6 @@ pub(super) enum RecordResult {
 pub(super) struct FailedInput {
     /// What was sent.
     #[serde(flatten)]
-    #[schema(value_type = Object)]
     input: Map<String, Value>,
     /// The vendor's codes, each once.
     errors: Vec<&'static str>,

@@ -38,7 +38,7 @@ use crate::services::Services;
     ),
     request_body(
         content(
-            (Vec<IdentifierBody> = "application/json", examples(
+            (inline(IdentifiersBody) = "application/json", examples(
                 ("ids" = (summary = "By id", value = json!([{"id": "8858c834-481d-4a02-8176-cffc02c50350"}, {"id": "f03004be-2853-4660-b6e8-060cc383ddbe"}]))),
                 ("phone numbers" = (summary = "By phone number", value = json!([{"phone_number": "+188888888"}, {"phone_number": "+177777777"}]))),
                 ("external references" = (summary = "By external reference", value = json!([{"external_provider": "salesforce", "external_id": "003DL0000212DetYAE"}]))),
@@ -114,17 +114,24 @@ struct BulkDeletionParams {
     on_multiple: OnMultipleParam,
 }
 
+/// Identifiers; an operator chooses the most, 100 to 200.
+#[derive(utoipa::ToSchema)]
+#[schema(min_items = 1, max_items = 200)]
+#[expect(dead_code, reason = "the schema of what is read item by item")]
+struct IdentifiersBody(Vec<IdentifierBody>);
+
 /// One identifier: `id`, or `phone_number`, or `external_provider` and `external_id`.
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 struct IdentifierBody {
     /// A record's id.
     id: Option<String>,
-    /// A phone number of one or more records.
+    /// A phone number of one or more records. One that is not 1 to 20 digits, with spaces, `-`, `(` and `)` at most 40
+    /// characters, is INVALID_IDENTIFIER.
     phone_number: Option<String>,
-    /// The other system that knows the person.
+    /// The other system that knows the person. Of 1 to 255 characters, or else INVALID_IDENTIFIER.
     external_provider: Option<String>,
-    /// The person's id there.
+    /// The person's id there, likewise.
     external_id: Option<String>,
 }
 

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::bulk::{RecordResult, RecordsReport, key_taken};
-use super::json_patch::{self, Operation, OperationBody};
+use super::json_patch::{self, Operation, PatchBody};
 use super::person::{self, WRITABLE};
 use super::records::example_record;
 use super::{
@@ -36,7 +36,7 @@ const MAX_OPERATIONS: usize = 100;
     tag = "record lists",
     operation_id = "bulk_update_records",
     params(("id" = String, Path, description = "The list.", example = "8858c834-481d-4a02-8176-cffc02c50350")),
-    request_body(content = Vec<OperationBody>, example = json!([
+    request_body(content = inline(PatchBody), example = json!([
         {"op": "replace", "path": "/records/f03004be-2853-4660-b6e8-060cc383ddbe", "value": {"extra_data": {"home": "earth"}, "priority": 10}},
         {"op": "add", "path": "/records/ba85ef13-ed0c-4acc-8799-4b2e81e91dcb", "value": {"extra_data": {"name": "jerry"}}}
     ])),

@@ -93,7 +93,7 @@ pub async fn list_campaign_record_lists(
     tag = "record lists",
     operation_id = "attach_record_lists",
     params(("id" = String, Path, description = "The campaign.", example = "cd-5f0e1c7-2516-457e-8eb4-9847deec0000")),
-    request_body(content = Vec<ListIdBody>, description = "1 to 100 record lists.",
+    request_body(content = inline(ListIdsBody), description = "1 to 100 record lists.",
                  example = json!([{"id": "8858c834-481d-4a02-8176-cffc02c50350"}])),
     responses(
         (status = 204, description = "They are attached."),
@@ -121,7 +121,7 @@ pub async fn attach_record_lists(
     tag = "record lists",
     operation_id = "detach_record_lists",
     params(("id" = String, Path, description = "The campaign.", example = "cd-5f0e1c7-2516-457e-8eb4-9847deec0000")),
-    request_body(content = Vec<ListIdBody>, description = "1 to 100 record lists.",
+    request_body(content = inline(ListIdsBody), description = "1 to 100 record lists.",
                  example = json!([{"id": "8858c834-481d-4a02-8176-cffc02c50350"}])),
     responses(
         (status = 204, description = "They are detached."),
@@ -165,6 +165,12 @@ fn lists(body: Value) -> Result<Vec<Option<Uuid>>, Error> {
         })
         .collect()
 }
+
+/// Record lists that are named.
+#[derive(utoipa::ToSchema)]
+#[schema(min_items = 1, max_items = 100)]
+#[expect(dead_code, reason = "the schema of what is read item by item")]
+struct ListIdsBody(Vec<ListIdBody>);
 
 /// A record list that is named.
 #[derive(Debug, Deserialize, utoipa::ToSchema)]

@@ -11,6 +11,7 @@ use crate::domain::deletion::{Deletion, Key};
 use crate::domain::ids;
 use crate::domain::phone::PhoneKey;
 use crate::domain::record::ExternalReference;
+use crate::error::{Error, FieldError};
 use crate::handlers::auth::Authorized;
 use crate::handlers::body::{self, Body};
 use crate::handlers::params::{ModeParam, OnMultipleParam, options, single};
@@ -146,10 +147,22 @@ pub async fn delete_external_records(
     authorized.expects_no_version()?;
     body.none().await?;
     let list = record_list_id(&path)?;
+    check_reference(&params)?;
     let key = ExternalReference::parse(params.external_provider, params.external_id).map(Key::External);
     let options = options(params.mode, params.atomic, params.on_multiple);
     let deletion = services.deletions.delete_records_of(&authorized.caller, list, key, options).await?;
     Ok(deleted(&deletion))
+}
+
+/// Everything that is wrong with a reference, part by part.
+fn check_reference(params: &ReferenceParams) -> Result<(), Error> {
+    let parts = [("external_provider", &params.external_provider), ("external_id", &params.external_id)];
+    let wrong: Vec<FieldError> = parts
+        .into_iter()
+        .filter_map(|(field, part)| body::required_text(field, part, 255).err())
+        .flat_map(|error| error.fields())
+        .collect();
+    if wrong.is_empty() { Ok(()) } else { Err(Error::Invalid(wrong)) }
 }
 
 fn deleted(deletion: &Deletion) -> HttpResponse {
@@ -178,7 +191,7 @@ struct ModeParams {
 #[into_params(parameter_in = Query)]
 struct NumberParams {
     /// The number.
-    #[param(example = "+14155550100")]
+    #[param(min_length = 1, max_length = 40, example = "+14155550100")]
     phone_number: String,
     /// `soft` into the trash, `hard` for good. `hard` takes the scope `deletions:hard`.
     #[serde(default)]
@@ -200,10 +213,10 @@ struct NumberParams {
 #[into_params(parameter_in = Query)]
 struct ReferenceParams {
     /// The other system that knows the person.
-    #[param(example = "salesforce")]
+    #[param(min_length = 1, max_length = 255, example = "salesforce")]
     external_provider: String,
     /// The person's id there.
-    #[param(example = "003DL0000212DetYAE")]
+    #[param(min_length = 1, max_length = 255, example = "003DL0000212DetYAE")]
     external_id: String,
     /// `soft` into the trash, `hard` for good. `hard` takes the scope `deletions:hard`.
     #[serde(default)]

@@ -32,6 +32,18 @@ struct OperationFields {
     value: Option<Value>,
 }
 
+/// A patch: 1 to 100 operations.
+#[derive(utoipa::ToSchema)]
+#[schema(min_items = 1, max_items = 100)]
+#[expect(dead_code, reason = "the schema of what is read item by item")]
+pub(super) struct PatchBody(Vec<OperationBody>);
+
+/// A patch of one operation.
+#[derive(utoipa::ToSchema)]
+#[schema(min_items = 1, max_items = 1)]
+#[expect(dead_code, reason = "the schema of what is read item by item")]
+pub(super) struct ShortPatchBody(Vec<OperationBody>);
+
 /// An operation of a patch.
 #[derive(utoipa::ToSchema)]
 #[schema(as = PatchOperation)]

@@ -4,7 +4,7 @@ use actix_web::{HttpRequest, HttpResponse, patch, web};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::json_patch::{self, OperationBody};
+use super::json_patch::{self, ShortPatchBody};
 use super::lists::{RecordListBody, example_list};
 use super::{
     Answer, Links, RecordListNotFound, RecordListsBodyErrors, RecordListsErrors, RecordListsWriteAccess,
@@ -31,7 +31,7 @@ use crate::services::Services;
         ("id" = String, Path, description = "The list.", example = "8858c834-481d-4a02-8176-cffc02c50350"),
         ("If-Match" = Option<String>, Header, description = "The ETag that the list must have.", example = "\"1\""),
     ),
-    request_body(content = Vec<OperationBody>, example = json!([{"op": "replace", "path": "/status", "value": "VALIDATION_STARTED"}])),
+    request_body(content = inline(ShortPatchBody), example = json!([{"op": "replace", "path": "/status", "value": "VALIDATION_STARTED"}])),
     responses(
         (status = 200, description = "The list as it is now.", body = ChangedListBody, content_type = "application/hal+json",
          headers(("ETag" = String, description = "The list's version.")), example = json!(example_changed_list())),

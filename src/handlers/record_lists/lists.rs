@@ -145,7 +145,7 @@ pub struct NewRecordListBody {
     name: String,
     /// What is to tell its records apart.
     #[serde(default, deserialize_with = "body::null_is_absent")]
-    #[schema(required = false, default = "NOTHING")]
+    #[schema(required = false, nullable, default = "NOTHING")]
     unique_identifier_type: TypeBody,
     /// Refused.
     #[serde(default)]
@@ -158,6 +158,7 @@ pub struct NewRecordListBody {
 #[into_params(parameter_in = Query)]
 struct FilterParams {
     /// Only lists with exactly this name.
+    #[param(min_length = 1, max_length = 120)]
     name: Option<String>,
     /// Only lists in this status.
     #[param(inline)]

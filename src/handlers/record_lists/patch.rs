@@ -8,7 +8,7 @@ use json_patch::{
 };
 
 use super::json_patch as patch_body;
-use super::json_patch::{Operation, OperationBody};
+use super::json_patch::{Operation, PatchBody};
 use super::person::{self, WRITABLE, is_at_most};
 use super::records::{RecordBody, example_record};
 use super::{
@@ -48,7 +48,7 @@ const MAX_NESTING: usize = 128;
         ("record_id" = String, Path, description = "The record.", example = "f03004be-2853-4660-b6e8-060cc383ddbe"),
         ("If-Match" = Option<String>, Header, description = "The ETag that the record must have.", example = "\"1\""),
     ),
-    request_body(content = Vec<OperationBody>, example = json!([
+    request_body(content = inline(PatchBody), example = json!([
         {"op": "replace", "path": "/priority", "value": 6},
         {"op": "add", "path": "/extra_data/home", "value": "USA"},
         {"op": "replace", "path": "/phone_numbers/0/phone_number", "value": "+14155550100"}

@@ -35,32 +35,36 @@ const MAX_NESTING: usize = 100;
 #[expect(dead_code, reason = "the schema of what is read field by field")]
 pub(super) struct NewRecordBody {
     /// First name, at most 80 characters.
-    #[schema(required = true, nullable = false, max_length = 80)]
+    #[schema(required = true, nullable = false, min_length = 1, max_length = 80)]
     first_name: Option<String>,
     /// Last name, at most 80 characters.
-    #[schema(required = true, nullable = false, max_length = 80)]
+    #[schema(required = true, nullable = false, min_length = 1, max_length = 80)]
     last_name: Option<String>,
-    /// One number; deprecated for `phone_numbers`.
+    /// One number; deprecated for `phone_numbers`, beside which it is checked and otherwise ignored.
+    #[schema(min_length = 1, max_length = 40)]
     phone_number: Option<String>,
     /// Numbers in order of preference, at most 6. One of this and `phone_number` is required.
     #[schema(max_items = 6)]
     phone_numbers: Option<Vec<NewPhoneBody>>,
     /// A zone of the tz database. Where none is given it is that of the first number which tells one.
-    #[schema(max_length = 35)]
+    #[schema(min_length = 1, max_length = 35)]
     timezone: Option<String>,
     /// 1 to 10.
     #[schema(minimum = 1, maximum = 10)]
     priority: Option<i64>,
-    /// The other system that knows the person; together with `external_id`.
+    /// The other system that knows the person; together with `external_id`. At most 255 characters.
+    #[schema(min_length = 1, max_length = 255)]
     external_provider: Option<String>,
-    /// The person's id there. Required in an EXTERNAL list.
+    /// The person's id there, at most 255 characters. Required in an EXTERNAL list.
+    #[schema(min_length = 1, max_length = 255)]
     external_id: Option<String>,
-    /// Where the other system shows the person.
+    /// Where the other system shows the person, at most 2,048 characters.
+    #[schema(max_length = 2048)]
     external_url: Option<String>,
     /// Whether the other system is to be told of results.
     sync_external_id: Option<bool>,
     /// Anything else, nested at most 100 levels deep, at most 64 KiB.
-    #[schema(value_type = Object, required = false)]
+    #[schema(value_type = Object, required = false, nullable)]
     extra_data: Option<Map<String, Value>>,
 }
 
@@ -68,7 +72,8 @@ pub(super) struct NewRecordBody {
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(expecting = "an object")]
 pub(super) struct NewPhoneBody {
-    /// The number, 1 to 20 digits.
+    /// The number, 1 to 20 digits; with spaces, `-`, `(` and `)` at most 40 characters.
+    #[schema(min_length = 1, max_length = 40)]
     phone_number: String,
     /// What kind of number it is.
     phone_type: Option<PhoneType>,
@@ -227,6 +232,8 @@ impl Fields<'_> {
     /// The numbers; None when something is wrong with them.
     fn phone_numbers(&mut self) -> Option<Vec<RecordPhone>> {
         let wrong = RecordError::PhoneNumberInvalid;
+        // A caller of either time may send both; the list then says it all, and the other is held to its form.
+        let one = self.deprecated_number();
         for (index, phone) in
             self.object.get("phone_numbers").and_then(Value::as_array).into_iter().flatten().enumerate()
         {
@@ -235,16 +242,13 @@ impl Fields<'_> {
                 return None;
             }
         }
-        let mut given = self.read::<Vec<NewPhoneBody>>("phone_numbers", wrong)?.unwrap_or_default();
-        // A caller of either time may send both; the list then says it all.
-        let is_deprecated = given.is_empty();
-        if is_deprecated {
-            let one = self.read::<String>("phone_number", wrong)?;
-            given.extend(one.map(|phone_number| NewPhoneBody { phone_number, phone_type: None }));
-        }
+        let given = self.read::<Vec<NewPhoneBody>>("phone_numbers", wrong)?.unwrap_or_default();
         if given.is_empty() {
-            self.problem(RecordError::PhoneNumberMissing, "phone_numbers", "is required");
-            return None;
+            let one = one?;
+            if one.is_none() {
+                self.problem(RecordError::PhoneNumberMissing, "phone_numbers", "is required");
+            }
+            return one.map(|phone| vec![phone]);
         }
         if given.len() > 6 {
             self.problem(wrong, "phone_numbers", "at most 6");
@@ -259,13 +263,23 @@ impl Fields<'_> {
                     phone_type: phone.phone_type.map(|kind| kind.name().to_owned()),
                     key,
                 }),
-                None if is_deprecated => self.problem(wrong, "phone_number", "is not a phone number"),
                 None => {
                     self.problem(wrong, &format!("phone_numbers[{index}].phone_number"), "is not a phone number");
                 }
             }
         }
         (read.len() == count).then_some(read)
+    }
+
+    /// The one number of callers of an earlier time. None when it is wrong, which has been said then.
+    fn deprecated_number(&mut self) -> Option<Option<RecordPhone>> {
+        let wrong = RecordError::PhoneNumberInvalid;
+        let Some(phone_number) = self.read::<String>("phone_number", wrong)? else { return Some(None) };
+        let Some(key) = PhoneKey::parse(&phone_number) else {
+            self.problem(wrong, "phone_number", "is not a phone number");
+            return None;
+        };
+        Some(Some(RecordPhone { phone_number, phone_type: None, key }))
     }
 
     /// The zone that is given, else that of the first number which tells one.
@@ -295,19 +309,12 @@ impl Fields<'_> {
     }
 
     fn external(&mut self, unique_by: UniqueIdentifierType) -> Option<ExternalReference> {
-        let provider = self.read::<String>("external_provider", RecordError::Other);
-        let id = self.read::<String>("external_id", RecordError::Other);
+        let provider = self.part_of_reference("external_provider");
+        let id = self.part_of_reference("external_id");
         let is_needed = unique_by == UniqueIdentifierType::External;
         let missing = match (provider?, id?) {
-            (Some(provider), Some(id)) => {
-                let reference = ExternalReference::parse(provider, id);
-                if reference.is_none() {
-                    let message =
-                        "external_provider and external_id must have 1 to 255 characters and no control characters";
-                    self.problem(RecordError::Other, "external_id", message);
-                }
-                return reference;
-            }
+            // Of one that is malformed that has been said.
+            (Some(provider), Some(id)) => return ExternalReference::parse(provider, id),
             (None, None) if !is_needed => return None,
             (None, _) => "external_provider",
             (_, None) => "external_id",
@@ -315,6 +322,15 @@ impl Fields<'_> {
         let message = "external_provider and external_id are required together";
         self.problem(RecordError::ExternalRefMissing, missing, message);
         None
+    }
+
+    /// A part of an external reference, whether or not it is well formed; what is wrong with it has been said.
+    fn part_of_reference(&mut self, field: &str) -> Option<Option<String>> {
+        let part = self.read::<String>(field, RecordError::Other)?;
+        if let Some(Err(error)) = part.as_deref().map(|part| body::required_text(field, part, 255)) {
+            self.all(RecordError::Other, &error);
+        }
+        Some(part)
     }
 
     fn external_url(&mut self) -> Option<String> {
@@ -380,6 +396,26 @@ mod tests {
             ("OTHER", "extra_data"),
         ];
         assert_eq!(said, wanted.map(|(code, field)| (code, field.to_owned())));
+    }
+
+    #[test]
+    fn of_an_external_reference_the_part_that_is_wrong_is_named() {
+        let long = "x".repeat(256);
+        for (provider, id, wrong) in [
+            (json!("a\n"), json!("1"), vec!["external_provider"]),
+            (json!(" "), json!("1"), vec!["external_provider"]),
+            (json!(long), json!("1"), vec!["external_provider"]),
+            (json!("crm"), json!(long), vec!["external_id"]),
+            (json!(""), json!(" "), vec!["external_provider", "external_id"]),
+            (json!(7), json!("\0"), vec!["external_provider", "external_id"]),
+            (json!("\t"), json!(null), vec!["external_provider", "external_id"]),
+        ] {
+            let input = json!({"first_name": "a", "last_name": "b", "phone_number": "+14155550100",
+                               "external_provider": provider, "external_id": id});
+            let said = complaints(&input);
+            let fields: Vec<&str> = said.iter().map(|(_, field)| field.as_str()).collect();
+            assert_eq!(fields, wrong, "{input}");
+        }
     }
 
     #[test]

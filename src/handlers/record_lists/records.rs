@@ -122,7 +122,7 @@ pub async fn get_record(
 #[into_params(parameter_in = Query)]
 struct RecordFilterParams {
     /// Only records that have this number; compared as in a deletion.
-    #[param(example = "+14155550100")]
+    #[param(min_length = 1, max_length = 40, example = "+14155550100")]
     phone_number: Option<String>,
     /// Only records last changed at or after this time, in ISO 8601.
     #[param(format = DateTime)]

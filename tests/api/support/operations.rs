@@ -138,6 +138,10 @@ impl Things {
             "firstName": "john", "lastName": "doe",
             "cellPhone": {"phoneNumber": (9_200_000_000 + number).to_string(), "countryCode": "+91"}
         }]);
+        let change = json!({
+            "firstName": "jane",
+            "cellPhone": {"phoneNumber": (9_400_000_000 + number).to_string(), "countryCode": "+91", "extension": "+"}
+        });
         let operation = |id, method: Method, path: String, body: Option<Value>| Operation {
             id,
             method,
@@ -183,12 +187,12 @@ impl Things {
                 None,
             ),
             operation("get_contact", Method::GET, account.contact_path(contact), None),
-            operation("update_contact", Method::PUT, account.contact_path(contact), Some(json!({"firstName": "jane"}))),
+            operation("update_contact", Method::PUT, account.contact_path(contact), Some(change.clone())),
             operation(
                 "bulk_update_contacts",
                 Method::PUT,
                 format!("{}/bulk-update", account.contacts_path()),
-                Some(json!([{"id": contact, "firstName": "jane"}])),
+                Some(json!([{"id": contact, "firstName": "jane", "cellPhone": change["cellPhone"]}])),
             ),
             operation("delete_contact", Method::DELETE, account.contact_path(contact), None),
             operation(
@@ -224,7 +228,9 @@ impl Things {
                 "add_contacts_to_contact_list",
                 Method::POST,
                 format!("/api/1.1/public/{stream}/campaign/contactList/addContacts"),
-                Some(json!({"contact_list_name": contact_list_name, "data": [{"phoneNumber": "+14155550100"}]})),
+                Some(
+                    json!({"contact_list_name": contact_list_name, "data": [{"phoneNumber": "+14155550100", "firstName": "Ada"}]}),
+                ),
             ),
             operation(
                 "trigger_campaign",
@@ -273,6 +279,10 @@ impl Things {
                 ],
             ),
         ];
+        let filtered = json!({
+            "type": "voice", "sortBy": {"name": "asc"},
+            "filters": {"status": ["Ready"], "priority": 5, "dialingMode": ["Preview", 7]}
+        });
         for (base, [update, status, post_status, list, update_list, lists, post_lists, members]) in changes {
             let contact_list = format!("{base}/contactList/{contact_list}");
             let all = format!("{base}/contactList/getAllListDetails?type=call");
@@ -281,7 +291,7 @@ impl Things {
                 operation(update, Method::PUT, one.clone(), Some(json!({"priority": "4"}))),
                 operation(status, Method::GET, format!("{one}/status?view=status"), None),
                 operation(post_status, Method::POST, format!("{one}/status?view=status"), None),
-                operation(list, Method::POST, format!("{base}/getAllCampaignDetails"), Some(json!({"type": "voice"}))),
+                operation(list, Method::POST, format!("{base}/getAllCampaignDetails"), Some(filtered.clone())),
                 operation(update_list, Method::PUT, contact_list.clone(), Some(json!({"description": "changed"}))),
                 operation(lists, Method::GET, all.clone(), None),
                 operation(post_lists, Method::POST, all, None),
@@ -313,7 +323,7 @@ impl Things {
             ),
         ];
         for (base, [create_list, get_list, delete_list, create_campaign, get_campaign, delete_campaign]) in bases {
-            let new_list = json!({"name": format!("new {number}"), "description": "d", "source": "passiveApi"});
+            let new_list = json!({"name": format!("new {number}"), "description": "d", "source": "passiveApi", "mapping": {"firstName": "name"}});
             let new_campaign = json!({"name": format!("new {number}"), "contactLists": [contact_list_name]});
             let (list, one) = (format!("{base}/contactList/{contact_list}"), format!("{base}/{campaign}"));
             operations.extend([
@@ -347,6 +357,12 @@ impl Things {
         };
         let list = format!("/record-lists/{record_list}");
         let new = json!({"first_name": "a", "last_name": "b", "phone_number": "+14155550101"});
+        let whole = json!({
+            "first_name": "a", "last_name": "b", "phone_number": "+14155550101",
+            "phone_numbers": [{"phone_number": "+14155550101", "phone_type": "HOME"}], "timezone": "GMT", "priority": 5,
+            "external_provider": "crm", "external_id": "2", "external_url": "https://crm.example/2",
+            "sync_external_id": true, "extra_data": {"a": 1}
+        });
         let priority = json!([{"op": "replace", "path": "/priority", "value": 3}]);
         let priorities = json!([{"op": "replace", "path": format!("/records/{record}"), "value": {"priority": 4}}]);
         let status = json!([{"op": "replace", "path": "/status", "value": "UPLOADED"}]);
@@ -360,7 +376,7 @@ impl Things {
                 ..operation("update_record_list", Method::PATCH, list.clone(), Some(status), 200)
             },
             operation("list_record_timezones", Method::GET, format!("{list}/records/timezones"), None, 200),
-            operation("create_record", Method::POST, format!("{list}/records"), Some(new.clone()), 201),
+            operation("create_record", Method::POST, format!("{list}/records"), Some(new), 201),
             operation("update_record", Method::PATCH, format!("{list}/records/{record}"), Some(priority), 200),
             operation("bulk_update_records", Method::PATCH, format!("{list}/records/bulks"), Some(priorities), 200),
             operation("list_campaign_record_lists", Method::GET, attached.clone(), None, 200),
@@ -377,7 +393,7 @@ impl Things {
                 "bulk_create_records",
                 Method::POST,
                 format!("{list}/records/bulks"),
-                Some(json!({"records": [new]})),
+                Some(json!({"records": [whole]})),
                 201,
             ),
             operation("get_record", Method::GET, format!("{list}/records/{record}"), None, 200),

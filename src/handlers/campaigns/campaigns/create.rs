@@ -2,11 +2,11 @@
 
 use actix_web::{HttpResponse, post, web};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{
-    Answer, CampaignBody, CampaignsAccess, CampaignsBodyErrors, CampaignsErrors, TypeParam, contact_lists, details,
-    example_campaign, one_type,
+    Answer, CampaignBody, CampaignsAccess, CampaignsBodyErrors, CampaignsErrors, ListName, TypeParam, contact_lists,
+    details, example_campaign, one_type,
 };
 use crate::domain::campaign::NewCampaign;
 use crate::error::Error;
@@ -75,7 +75,13 @@ struct NewCampaignBody {
     name: String,
     /// The names of its contact lists, in whatever case.
     #[schema(min_items = 1, max_items = 100)]
-    contact_lists: Vec<String>,
+    contact_lists: Vec<ListName>,
+    /// How it reaches people: what the query says too.
+    #[schema(inline)]
+    campaign_type: Option<TypeParam>,
+    /// The vendor's other fields. What the service says of a campaign is ignored.
+    #[serde(flatten)]
+    details: Map<String, Value>,
 }
 
 /// A campaign that was created.

@@ -32,7 +32,7 @@ use crate::services::Services;
         ("accountId" = Option<String>, Header, description = "The account that the token belongs to."),
     ),
     request_body(content = ListBody, example = json!({
-        "type": "voice", "skip": 0, "limit": 10, "sortBy": {"updatedAt": "desc"}, "filters": {"status": ["Ready", "Stopped"]}
+        "type": "voice", "skip": 0, "limit": 10, "sortBy": {"updatedAt": "desc"}, "filters": {"status": ["Ready", "Stopped"], "dialingMode": "Preview"}
     })),
     responses(
         (status = 200, description = "A page of campaigns.", body = Envelope<PageBody<CampaignBody>>,
@@ -124,19 +124,69 @@ enum Direction {
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, expecting = "an object")]
 struct Filters {
-    /// In one of these statuses; one may stand alone.
+    /// In this status, or in one of these.
     #[serde(default, deserialize_with = "one_or_more")]
-    #[schema(value_type = Option<Vec<String>>)]
+    #[schema(value_type = Option<OneOrMore<CampaignStatusName>>)]
     status: Vec<String>,
-    /// With one of these priorities, as numbers or as texts.
+    /// With this priority, or with one of these; a number or a text.
     #[serde(default, deserialize_with = "one_or_more")]
-    #[schema(value_type = Option<Vec<i64>>)]
+    #[schema(value_type = Option<OneOrMore<FilterValue>>)]
     priority: Vec<String>,
-    /// With one of these dialing modes.
+    /// With this dialing mode, or with one of these.
     #[serde(default, deserialize_with = "one_or_more")]
-    #[schema(value_type = Option<Vec<String>>)]
+    #[schema(value_type = Option<OneOrMore<FilterValue>>)]
     dialing_mode: Vec<String>,
 }
+
+/// What a filter asks for.
+#[derive(utoipa::ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "the schema of what is read as texts")]
+enum OneOrMore<T> {
+    /// One value.
+    One(T),
+    /// Several, of which one must fit; none at all ask for nothing.
+    More(Vec<T>),
+}
+
+/// Where a campaign stands.
+#[derive(utoipa::ToSchema)]
+#[expect(dead_code, reason = "the schema of what is read as a text")]
+enum CampaignStatusName {
+    /// Being made.
+    Preparing,
+    /// Made, and not started.
+    Ready,
+    /// Starts at a set time.
+    Scheduled,
+    /// Starts at another time than first set.
+    Rescheduled,
+    /// Calling.
+    Active,
+    /// Held for a while.
+    Paused,
+    /// Ended by somebody.
+    Stopped,
+    /// Ended by itself.
+    Completed,
+}
+
+/// What a field is compared with.
+#[derive(utoipa::ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "the schema of what is read as a text")]
+enum FilterValue {
+    /// A text.
+    Text(FilterText),
+    /// A number, which stands for its text.
+    Number(f64),
+}
+
+/// A text that a field is compared with.
+#[derive(utoipa::ToSchema)]
+#[schema(max_length = 255)]
+#[expect(dead_code, reason = "the schema of what is read as a text")]
+struct FilterText(String);
 
 impl ListBody {
     fn read(self) -> Result<(CampaignFilter, CampaignOrder, Page<CampaignId>), Error> {

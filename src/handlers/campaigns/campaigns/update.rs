@@ -2,11 +2,11 @@
 
 use actix_web::{HttpResponse, put, web};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{
     Answer, CampaignBody, CampaignChanged, CampaignNotFound, CampaignsAccess, CampaignsBodyErrors, CampaignsErrors,
-    TypeParam, campaign_id, contact_lists, details, example_campaign, one_type,
+    ListName, TypeParam, campaign_id, contact_lists, details, example_campaign, one_type,
 };
 use crate::domain::campaign::CampaignChange;
 use crate::error::Error;
@@ -90,7 +90,13 @@ struct CampaignChangeBody {
     name: Option<String>,
     /// The names of its contact lists, in whatever case.
     #[schema(min_items = 1, max_items = 100)]
-    contact_lists: Option<Vec<String>>,
+    contact_lists: Option<Vec<ListName>>,
+    /// How it reaches people: it cannot be another than it is.
+    #[schema(inline)]
+    campaign_type: Option<TypeParam>,
+    /// The vendor's other fields. What the service says of a campaign is ignored.
+    #[serde(flatten)]
+    details: Map<String, Value>,
 }
 
 fn change(body: Value) -> Result<CampaignChange, Error> {

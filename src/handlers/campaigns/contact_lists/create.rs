@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use actix_web::{HttpResponse, post, web};
 use serde::Deserialize;
 use serde_json::Value;
+use utoipa::openapi::schema::Object;
 
 use super::{
     Answer, Base, CampaignsBodyErrors, CampaignsErrors, ContactListBody, ContactListsAccess, Envelope, Source,
-    check_description, check_mapping, example_list, name,
+    check_description, check_mapping, example_list, mapping_schema, name,
 };
 use crate::domain::contact_list::{MAX_MAPPING, NewContactList, identity_mapping};
 use crate::error::Error;
@@ -37,8 +38,8 @@ use crate::services::Services;
     responses(
         (status = 200, description = "The list.", body = Envelope<ContactListBody>, headers(("ETag" = String, description = "The list's version; the people on it do not count.")),
          example = json!({"status": "success", "message": "Contact list Renewal Due - August 2025 created successfully", "data": example_list()})),
-        (status = 409, description = "A live list has the name.", body = CampaignsError,
-         example = json!({"status": "error", "message": "name: Contact list cl-c2ce382-2516-457e-8eb4-9847deec0000 has this name already", "errors": [{"msg": "name: Contact list cl-c2ce382-2516-457e-8eb4-9847deec0000 has this name already", "code": 409, "reason": "NAME_TAKEN"}]})),
+        (status = 409, description = "A live list has the name: `data.conflictingId` is its id.", body = CampaignsError,
+         example = json!({"status": "error", "message": "name: Contact list cl-c2ce382-2516-457e-8eb4-9847deec0000 has this name already", "errors": [{"msg": "name: Contact list cl-c2ce382-2516-457e-8eb4-9847deec0000 has this name already", "code": 409, "reason": "NAME_TAKEN"}], "data": {"conflictingId": "cl-c2ce382-2516-457e-8eb4-9847deec0000"}})),
         CampaignsErrors, CampaignsBodyErrors,
     ),
 )]
@@ -72,11 +73,20 @@ pub struct NewContactListBody {
     source: Source,
     /// Whether a number may be on it more than once.
     #[serde(default, deserialize_with = "body::null_is_absent")]
-    #[schema(required = false)]
+    #[schema(required = false, nullable)]
     allow_duplicates: bool,
     /// How a person's fields are called; each of the five that is not given is called as it is.
-    #[schema(required = false)]
+    #[schema(required = false, schema_with = new_mapping_schema)]
     mapping: Option<BTreeMap<String, String>>,
+}
+
+/// The most fields that a creation names: with the five they are no more than a list has.
+const MAX_NAMED: usize = MAX_MAPPING - 5;
+
+fn new_mapping_schema() -> Object {
+    let description = "How a person's fields are called, at most 95 of at most 80 characters each; each of the five \
+                       fields that is not given is called as it is.";
+    mapping_schema(description, Some(MAX_NAMED))
 }
 
 fn new_list(new: NewContactListBody) -> Result<NewContactList, Error> {
@@ -84,8 +94,8 @@ fn new_list(new: NewContactListBody) -> Result<NewContactList, Error> {
     check_description(&new.description)?;
     let given = new.mapping.unwrap_or_default();
     check_mapping(&given)?;
-    if given.len() > MAX_MAPPING - 5 {
-        return Err(Error::TooLarge { what: "mapping", limit: MAX_MAPPING });
+    if given.len() > MAX_NAMED {
+        return Err(Error::TooLarge { what: "mapping", limit: MAX_NAMED });
     }
     let mut mapping = identity_mapping();
     for (field, called) in given {

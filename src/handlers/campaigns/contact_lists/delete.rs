@@ -3,12 +3,12 @@
 use actix_web::{HttpResponse, delete, web};
 
 use super::{
-    Answer, Base, CampaignInUse, CampaignsBodyErrors, CampaignsErrors, ContactListBody, ContactListChanged,
-    ContactListNotFound, ContactListsAccess, DeletionParams, Envelope, example_deleted_list, list_id,
+    Answer, Base, CampaignsBodyErrors, CampaignsErrors, ContactListBody, ContactListChanged, ContactListNotFound,
+    ContactListsAccess, DeletionParams, Envelope, example_deleted_list, list_id,
 };
 use crate::handlers::auth::Authorized;
 use crate::handlers::body::Body;
-use crate::handlers::error::ErrorItem;
+use crate::handlers::campaigns::CampaignsError;
 use crate::handlers::{params, with_deletion_id};
 use crate::services::Services;
 
@@ -35,7 +35,7 @@ use crate::services::Services;
         (status = 200, description = "The list as it was before.", body = Envelope<ContactListBody>,
          headers(("Deletion-Id" = String, description = "The deletion's id, under which the ledger has it.")),
          example = json!({"status": "success", "message": "Contact list Renewal Due - August 2025 deleted successfully", "data": example_deleted_list()})),
-        (status = 409, description = "The list is attached to campaigns (IN_USE), or is on hold (ON_HOLD, without `data`).", body = InUseBody,
+        (status = 409, description = "The list is attached to campaigns (IN_USE), or is on hold (ON_HOLD, without `data`).", body = CampaignsError,
          example = json!({
             "status": "error", "message": "Contact list Renewal Due - August 2025 is attached to 1 campaigns",
             "errors": [{"msg": "Contact list Renewal Due - August 2025 is attached to 1 campaigns", "code": 409, "reason": "IN_USE"}],
@@ -63,37 +63,4 @@ pub async fn delete_contact_list(
     let message = format!("Contact list {} deleted successfully", list.name);
     let body = Envelope::success(message, ContactListBody::deleted(list, caller, base));
     Ok(with_deletion_id(&mut HttpResponse::Ok(), &deletion).json(body))
-}
-
-/// The refusal of a list that is in use.
-#[derive(utoipa::ToSchema)]
-#[expect(dead_code, reason = "the schema of what Family::envelope makes")]
-struct InUseBody {
-    /// `error`.
-    status: &'static str,
-    /// Which list, and how many campaigns.
-    message: String,
-    /// The same, as the family's errors are.
-    errors: Vec<ErrorItem>,
-    /// What is in the way.
-    data: InUseData,
-}
-
-/// What is in the way of a list's deletion.
-#[derive(utoipa::ToSchema)]
-#[schema(rename_all = "camelCase")]
-#[expect(dead_code, reason = "the schema of what Family::envelope makes")]
-struct InUseData {
-    /// The list.
-    #[schema(rename = "_id")]
-    id: String,
-    /// Its name.
-    name: String,
-    /// Whether one of the campaigns is Active, Scheduled, Rescheduled, Preparing or Paused. May be false here: a list
-    /// that only stopped campaigns are attached to is refused too.
-    is_list_in_use: bool,
-    /// The campaigns, at most 50.
-    campaign_in_use: Vec<CampaignInUse>,
-    /// How many there are.
-    campaign_in_use_count: i64,
 }

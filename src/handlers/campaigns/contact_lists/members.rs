@@ -142,7 +142,6 @@ struct MemberBody {
     phone_number: String,
     /// What else was said of the person.
     #[serde(flatten)]
-    #[schema(value_type = Object)]
     details: Map<String, Value>,
 }
 
@@ -163,18 +162,20 @@ impl MemberBody {
 #[serde(expecting = "an object")]
 pub struct AddContactsBody {
     /// The list's name, in whatever case.
+    #[schema(min_length = 1, max_length = 48)]
     contact_list_name: String,
     /// 1 to 1,000 people, each with a `phoneNumber`; what else is said of them is kept as given.
     #[schema(value_type = Vec<PersonBody>, min_items = 1, max_items = 1000)]
     data: Vec<Map<String, Value>>,
 }
 
-/// A person on a list.
+/// A person who is to be added to a list. What else is said of the person is kept as given.
 #[derive(utoipa::ToSchema)]
 #[schema(rename_all = "camelCase")]
 #[expect(dead_code, reason = "the schema of what is read as a map")]
 struct PersonBody {
-    /// The number.
+    /// The number, 1 to 20 digits; with spaces, `-`, `(` and `)` at most 40 characters.
+    #[schema(min_length = 1, max_length = 40)]
     phone_number: String,
     /// First name.
     #[schema(max_length = 255)]
@@ -188,6 +189,9 @@ struct PersonBody {
     /// The person in the caller's system.
     #[schema(max_length = 255)]
     unique_id: Option<String>,
+    /// What else is said of the person. What the service says of a person on a list is ignored.
+    #[serde(flatten)]
+    details: Map<String, Value>,
 }
 
 fn new_member(index: usize, mut person: Map<String, Value>) -> Result<NewMember, Error> {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use utoipa::openapi::schema::{Object, ObjectBuilder, SchemaType, Type};
 
 use super::{
     Answer, Base, CampaignInUse, CampaignsBodyErrors, CampaignsErrors, ContactListNotFound, ContactListsAccess,
@@ -63,6 +64,18 @@ fn check_mapping(mapping: &BTreeMap<String, String>) -> Result<(), Error> {
         body::text("mapping", field, 80)?;
         body::required_text(&format!("mapping.{field}"), called, 80)
     })
+}
+
+/// The schema of a mapping.
+fn mapping_schema(description: &str, most: Option<usize>) -> Object {
+    let text = |least| ObjectBuilder::new().schema_type(Type::String).min_length(least).max_length(Some(80));
+    ObjectBuilder::new()
+        .schema_type(SchemaType::from_iter([Type::Object, Type::Null]))
+        .description(Some(description))
+        .property_names(Some(text(None).build()))
+        .additional_properties(Some(text(Some(1))))
+        .max_properties(most)
+        .build()
 }
 
 /// A contact list.

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use actix_web::{HttpResponse, put, web};
 use serde::{Deserialize, Serialize};
+use utoipa::openapi::schema::Object;
 
 use super::{
     Answer, Base, CampaignsBodyErrors, CampaignsErrors, ContactListChanged, ContactListNotFound, ContactListsAccess,
-    Envelope, PRIORITY, Source, answered_mapping, check_description, check_mapping, list_id, name,
+    Envelope, PRIORITY, Source, answered_mapping, check_description, check_mapping, list_id, mapping_schema, name,
 };
 use crate::domain::contact_list::{ContactList, ContactListChange};
 use crate::domain::identity::{Caller, Scope};
@@ -48,7 +49,7 @@ use crate::services::Services;
                 "accountId": "67777ce93e25326494e90000", "updatedBy": "u-eb5bbee1-6af9-5b9a-b471-03a3fe480000"
             }
          }})),
-        (status = 409, description = "A live list has the name (NAME_TAKEN), or the list holds numbers more than once (HAS_DUPLICATES).", body = CampaignsError,
+        (status = 409, description = "A live list has the name (NAME_TAKEN: `data.conflictingId` is its id), or the list holds numbers more than once (HAS_DUPLICATES, without `data`).", body = CampaignsError,
          example = json!({"status": "error", "message": "name: Contact list cl-0a11382-2516-457e-8eb4-9847deec0000 has this name already", "errors": [{"msg": "name: Contact list cl-0a11382-2516-457e-8eb4-9847deec0000 has this name already", "code": 409, "reason": "NAME_TAKEN"}], "data": {"conflictingId": "cl-0a11382-2516-457e-8eb4-9847deec0000"}})),
         CampaignsErrors, CampaignsBodyErrors, ContactListNotFound, ContactListChanged,
     ),
@@ -89,7 +90,14 @@ pub struct ContactListChangeBody {
     /// Whether a number may be on it more than once.
     allow_duplicates: Option<bool>,
     /// How some of a person's fields are called.
+    #[schema(required = false, schema_with = changed_mapping_schema)]
     mapping: Option<BTreeMap<String, String>>,
+}
+
+fn changed_mapping_schema() -> Object {
+    let description = "How some of a person's fields are called, at most 80 characters each. With those that it has \
+                       already, a list has at most 100.";
+    mapping_schema(description, None)
 }
 
 fn change(body: ContactListChangeBody, base: Base) -> Result<ContactListChange, Error> {

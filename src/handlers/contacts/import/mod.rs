@@ -7,7 +7,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::create::CreatedBody;
-use super::{Answer, ContactsAccess, ContactsBodyErrors, ContactsError, ContactsErrors, example_contact};
+use super::{Answer, ContactsAccess, ContactsError, ContactsErrors, example_contact};
 use crate::domain::contact_import::{ContactImport, ImportEnd, ImportState, ImportedRow};
 use crate::domain::ids;
 use crate::error::{Error, Thing};
@@ -56,7 +56,7 @@ const ROW: &str = "row";
          }])),
         (status = 202, description = "More than 1,000 rows: the import.", body = ImportBody,
          headers(("Location" = String, description = "Where the import is.")), example = json!(example_import())),
-        ContactsErrors, ContactsBodyErrors,
+        ImportErrors,
     ),
 )]
 #[post("/contacts/import-contacts")]
@@ -295,6 +295,55 @@ impl RowBody {
 
 fn import_id(text: &str) -> Result<Uuid, Error> {
     ids::parse_uuid(text).ok_or(Error::NotFound(Thing::ContactImport))
+}
+
+/// What an import can answer when it is refused, or breaks off.
+#[derive(utoipa::IntoResponses)]
+#[expect(dead_code, reason = "read by the document's generator alone")]
+enum ImportErrors {
+    /// A header is missing or wrong, or the form or its file is malformed or ends too early, or no row came for a minute.
+    /// Nothing was imported, unless it broke off in a later batch: then the message names the import and how many rows
+    /// were read and written before, which stay.
+    #[response(status = 400, examples(
+        ("refused" = (summary = "Nothing was imported", value = json!({"errors": [{"msg": "result_file: the first line does not name the column firstName", "code": 400, "reason": "INVALID_REQUEST"}]}))),
+        ("broken off" = (summary = "Some rows were", value = json!({"errors": [{"msg": "result_file: the body ended before it was complete; the 2499 rows before that are imported, see import 01a2110e-e67f-7766-8dde-51422fa23f19", "code": 400, "reason": "INVALID_REQUEST"}]}))),
+    ))]
+    Invalid(ContactsError),
+    /// No valid token, or an account or stream that is not the client's.
+    #[response(status = 401, example = json!({"errors": [{"msg": "Invalid JWT token", "code": 4002, "reason": "UNAUTHENTICATED"}]}))]
+    Unauthenticated(ContactsError),
+    /// The client lacks the scope.
+    #[response(status = 403, example = json!({"errors": [{"msg": "Permission denied. Scope is incorrect!", "code": 4002, "reason": "MISSING_SCOPE"}]}))]
+    Forbidden(ContactsError),
+    /// The path does not take this method; the header Allow names those it takes.
+    #[response(status = 405, example = json!({"errors": [{"msg": "This path takes GET, POST", "code": 405, "reason": "METHOD_NOT_ALLOWED"}]}))]
+    MethodNotAllowed(ContactsError),
+    /// The file is over 100 MB. Nothing was imported, unless that showed only while it was read: then the message names the
+    /// import and how many rows were read and written before, which stay.
+    #[response(status = 413, examples(
+        ("refused" = (summary = "Nothing was imported", value = json!({"errors": [{"msg": "result_file, in bytes: at most 104857600 allowed", "code": 413, "reason": "TOO_LARGE"}]}))),
+        ("broken off" = (summary = "Some rows were", value = json!({"errors": [{"msg": "result_file, in bytes: at most 104857600 allowed; the 1200000 rows before that are imported, see import 01a2110e-e67f-7766-8dde-51422fa23f19", "code": 413, "reason": "TOO_LARGE"}]}))),
+    ))]
+    TooLarge(ContactsError),
+    /// The body is not multipart/form-data by its Content-Type.
+    #[response(status = 415, example = json!({"errors": [{"msg": "Content-Type: the body must be multipart/form-data with the file as result_file", "code": 415, "reason": "UNSUPPORTED_MEDIA_TYPE"}]}))]
+    UnsupportedMediaType(ContactsError),
+    /// Something went wrong on our side. Nothing was imported, unless the message names an import and how many rows were
+    /// read and written before, which stay. Where the reason is OUTCOME_UNKNOWN the database broke off at the last moment,
+    /// and it has to be looked up whether the last batch is there.
+    #[response(status = 500, examples(
+        ("refused" = (summary = "Nothing was imported", value = json!({"errors": [{"msg": "Something went wrong on our side; nothing was changed", "code": 500, "reason": "INTERNAL"}]}))),
+        ("broken off" = (summary = "Some rows were", value = json!({"errors": [{"msg": "Something went wrong on our side; the 3000 rows before that are imported, see import 01a2110e-e67f-7766-8dde-51422fa23f19", "code": 500, "reason": "INTERNAL"}]}))),
+    ))]
+    Internal(ContactsError),
+    /// Others hold the same rows for too long, or no connection came free; Retry-After says when to try again. Nothing was
+    /// imported, unless the message names an import and how many rows were read and written before, which stay: the same
+    /// file can be sent again then too.
+    #[response(status = 503, examples(
+        ("refused" = (summary = "Nothing was imported", value = json!({"errors": [{"msg": "Another request is changing the same rows; try again", "code": 503, "reason": "BUSY"}]}))),
+        ("broken off" = (summary = "Some rows were", value = json!({"errors": [{"msg": "Another request is changing the same rows; try again; the 3000 rows before that are imported, see import 01a2110e-e67f-7766-8dde-51422fa23f19", "code": 503, "reason": "BUSY"}]}))),
+    ))]
+    Busy(ContactsError),
 }
 
 #[derive(utoipa::IntoResponses)]
