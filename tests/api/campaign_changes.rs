@@ -306,9 +306,9 @@ async fn a_campaign_grows_no_larger_than_a_request_could_create_it() {
     let app = TestApp::start().await;
     app.contact_list("list").await;
     let path = app.account.campaign_path(&app.campaign("calls", "list").await);
-    put(&app, &path, &json!({"a": "x".repeat(600_000)})).await.expect(200);
+    put(&app, &path, &json!({"a": "x".repeat(40_000)})).await.expect(200);
     assert_eq!(
-        put(&app, &path, &json!({"b": "x".repeat(600_000)})).await.expect(413)["errors"][0]["reason"],
+        put(&app, &path, &json!({"b": "x".repeat(40_000)})).await.expect(413)["errors"][0]["reason"],
         "TOO_LARGE"
     );
     assert_eq!(app.get(&path).await.expect(200)["data"].get("b"), None);
