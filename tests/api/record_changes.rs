@@ -368,11 +368,11 @@ async fn extra_data_grows_no_larger_than_a_request_could_create_it() {
     let list = app.record_list("NOTHING").await;
     let id = app.records(&list, &[record("+442079460101")]).await.remove(0);
     let path = format!("/record-lists/{list}/records/{id}");
-    let more = |key: &str| json!([{"op": "add", "path": format!("/extra_data/{key}"), "value": "x".repeat(600_000)}]);
+    let more = |key: &str| json!([{"op": "add", "path": format!("/extra_data/{key}"), "value": "x".repeat(40_000)}]);
     patch(&app, &path, &more("a")).await.expect(200);
     assert_eq!(patch(&app, &path, &more("b")).await.expect(422)["fields"][0]["name"], "extra_data");
     let body =
-        json!([{"op": "add", "path": format!("/records/{id}"), "value": {"extra_data": {"c": "x".repeat(600_000)}}}]);
+        json!([{"op": "add", "path": format!("/records/{id}"), "value": {"extra_data": {"c": "x".repeat(40_000)}}}]);
     let report = patch(&app, &format!("/record-lists/{list}/records/bulks"), &body).await.expect(200);
     assert_eq!(report["_embedded"]["records"][0]["errors"], json!(["OTHER"]));
     assert_eq!(app.get(&path).await.header("ETag"), Some("\"2\""));
