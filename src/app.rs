@@ -17,10 +17,10 @@ use utoipa_actix_web::AppExt;
 use crate::clock::Clock;
 use crate::config::{IdentityArgs, LimitArgs};
 use crate::handlers::openapi::{self, Document};
-use crate::handlers::{self, Settings, cors, error, health, trace};
+use crate::handlers::{self, Settings, cors, error, health, idempotency, trace};
 use crate::postgres::guards::{self, GuardError};
 use crate::postgres::{Database, PoolSettings};
-use crate::sealing::{Sealer, SealingError};
+use crate::sealing::{HalfKey, Sealer, SealingError};
 use crate::services::Services;
 use crate::services::health::Stopping;
 use crate::services::identity::Keyring;
@@ -84,6 +84,7 @@ pub fn keyring(secret_key: &SecretString, public_url: &str, args: &IdentityArgs)
         sealer: Arc::new(Sealer::new(secret_key)?),
         signing: Arc::new(SigningKeys::new(canonical(public_url), secret_key, &args.signing_keys)?),
         issuers: Arc::new(Issuers::new(&args.issuers)?),
+        half_key: Arc::new(HalfKey::new(secret_key)?),
     })
 }
 
@@ -198,6 +199,7 @@ pub fn build(parts: Parts, listener: TcpListener) -> Result<Application, StartEr
         let database = Database::new(parts.database.clone(), parts.pool.shared_by(threads));
         let services = Services::new(database, parts.clock.clone(), parts.keyring.clone(), shown.clone());
         App::new()
+            .wrap(from_fn(idempotency::once))
             .wrap(Condition::new(!origins.is_empty(), cors::allow(&origins)))
             .wrap(from_fn(trace::trace))
             .app_data(web::Data::new(services))

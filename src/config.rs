@@ -77,7 +77,7 @@ pub struct ServeArgs {
     /// The database, as the role expunge_app: postgres://expunge_app:…@host/database?sslmode=verify-full
     #[arg(long, env = "EXPUNGE_DATABASE_URL", hide_env_values = true)]
     pub database_url: SecretString,
-    /// The key that client secrets are sealed with: 32 bytes in base64 or hexadecimal.
+    /// The key that client secrets and kept answers are sealed with: 32 bytes in base64 or hexadecimal.
     #[arg(long, env = "EXPUNGE_SECRET_KEY", hide_env_values = true)]
     pub secret_key: SecretString,
     /// The address to serve on.

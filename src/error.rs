@@ -114,6 +114,15 @@ pub enum Error {
         /// The methods that it has.
         allow: Vec<String>,
     },
+    /// The client has asked for something else under this idempotency key.
+    #[error("an idempotency key was used for another request")]
+    IdempotencyKeyReused,
+    /// What the client asks for under this idempotency key is under way.
+    #[error("an idempotency key is in use")]
+    IdempotencyKeyInUse,
+    /// What the client asks for was answered before, and that answer is sent in place of this error.
+    #[error("answered before")]
+    Replayed,
     /// Other requests hold the row.
     #[error("busy")]
     Busy,
@@ -223,9 +232,11 @@ impl Error {
             Error::ImportBrokeOff { cause, .. } => cause.reason(),
             Error::NoSuchPath => "NO_SUCH_PATH",
             Error::MethodNotAllowed { .. } => "METHOD_NOT_ALLOWED",
+            Error::IdempotencyKeyReused => "IDEMPOTENCY_KEY_REUSED",
+            Error::IdempotencyKeyInUse => "IDEMPOTENCY_KEY_IN_USE",
             Error::Busy | Error::Overloaded => "BUSY",
             Error::OutcomeUnknown(_) => "OUTCOME_UNKNOWN",
-            Error::Database(_) | Error::Internal(_) => "INTERNAL",
+            Error::Replayed | Error::Database(_) | Error::Internal(_) => "INTERNAL",
         }
     }
 
@@ -239,7 +250,9 @@ impl Error {
             | Error::InvalidRecord(_)
             | Error::Unprocessable(_)
             | Error::NotAsExpected(_)
-            | Error::Missing { .. } => {
+            | Error::Missing { .. }
+            | Error::IdempotencyKeyReused
+            | Error::IdempotencyKeyInUse => {
                 let complaints: Vec<String> =
                     self.fields().iter().map(|field| format!("{}: {}", field.field, field.message)).collect();
                 complaints.join("; ")
@@ -293,7 +306,7 @@ impl Error {
                 "The connection to the database broke at the last moment; look whether it was done before you try again"
                     .to_owned()
             }
-            Error::Database(_) | Error::Internal(_) => {
+            Error::Replayed | Error::Database(_) | Error::Internal(_) => {
                 "Something went wrong on our side; nothing was changed".to_owned()
             }
         }
@@ -312,6 +325,10 @@ impl Error {
         match self {
             Error::Invalid(fields) | Error::Unprocessable(fields) | Error::Missing { fields, .. } => fields.clone(),
             Error::NotAsExpected(field) => vec![field.clone()],
+            Error::IdempotencyKeyReused => vec![idempotency_key("another request was sent under it")],
+            Error::IdempotencyKeyInUse => {
+                vec![idempotency_key("the request that was sent under it is still under way; try again")]
+            }
             Error::InvalidRecord(problems) => {
                 let field = |problem: &RecordProblem| FieldError {
                     field: problem.field.clone(),
@@ -355,4 +372,8 @@ impl Error {
             _ => {}
         }
     }
+}
+
+fn idempotency_key(message: &str) -> FieldError {
+    FieldError { field: "Idempotency-Key".to_owned(), message: message.to_owned() }
 }

@@ -39,6 +39,10 @@
 //! The handler says the outcomes in its family's words. The number of statements
 //! does not grow with the number of ids.
 //!
+//! Under an `Idempotency-Key`, [`handlers::idempotency`] is around that: the
+//! transaction claims the key first, stays open until the handler has answered,
+//! and is committed with the answer, which [`postgres::idempotency`] sees to.
+//!
 //! # How to add an operation
 //!
 //! * A new path: a handler with a `#[utoipa::path]` in its family's file, in the

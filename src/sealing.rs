@@ -1,7 +1,8 @@
 //! Secrets at rest: sealed with a key that is not in the database.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
-use aws_lc_rs::hkdf::{HKDF_SHA256, Salt};
+use aws_lc_rs::hkdf::{HKDF_SHA256, Prk, Salt};
+use aws_lc_rs::hmac::{self, HMAC_SHA256};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use secrecy::{ExposeSecret, SecretString};
@@ -42,11 +43,14 @@ impl Sealer {
     ///
     /// When the system has no randomness to give.
     pub fn seal(&self, name: &str, secret: &SecretString) -> Result<Vec<u8>, SealingError> {
-        let mut text = secret.expose_secret().as_bytes().to_vec();
-        let nonce = self.0.seal_in_place_append_tag(Aad::from(name), &mut text).map_err(|_| SealingError::Sealed)?;
+        self.seal_bytes(name, secret.expose_secret().as_bytes().to_vec())
+    }
+
+    fn seal_bytes(&self, name: &str, mut bytes: Vec<u8>) -> Result<Vec<u8>, SealingError> {
+        let nonce = self.0.seal_in_place_append_tag(Aad::from(name), &mut bytes).map_err(|_| SealingError::Sealed)?;
         let mut sealed = vec![FORM];
         sealed.extend_from_slice(nonce.as_ref());
-        sealed.extend_from_slice(&text);
+        sealed.extend_from_slice(&bytes);
         Ok(sealed)
     }
 
@@ -56,6 +60,11 @@ impl Sealer {
     ///
     /// When it was sealed with another key, for another name, or was altered.
     pub fn open(&self, name: &str, sealed: &[u8]) -> Result<SecretString, SealingError> {
+        let opened = String::from_utf8(self.open_bytes(name, sealed)?).map_err(|_| SealingError::Sealed)?;
+        Ok(SecretString::from(opened))
+    }
+
+    fn open_bytes(&self, name: &str, sealed: &[u8]) -> Result<Vec<u8>, SealingError> {
         let (form, rest) = sealed.split_first().ok_or(SealingError::Sealed)?;
         let (nonce, text) = rest.split_at_checked(NONCE_LEN).ok_or(SealingError::Sealed)?;
         if *form != FORM {
@@ -64,8 +73,83 @@ impl Sealer {
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| SealingError::Sealed)?;
         let mut text = text.to_vec();
         let opened = self.0.open_in_place(nonce, Aad::from(name), &mut text).map_err(|_| SealingError::Sealed)?;
-        let opened = String::from_utf8(opened.to_vec()).map_err(|_| SealingError::Sealed)?;
-        Ok(SecretString::from(opened))
+        Ok(opened.to_vec())
+    }
+}
+
+/// The service's half of what seals under a caller's key: neither half opens anything alone.
+pub struct HalfKey([u8; 32]);
+
+impl HalfKey {
+    /// The half that is derived from the key that `text` spells in base64 or hexadecimal.
+    ///
+    /// # Errors
+    ///
+    /// When it does not spell 32 bytes.
+    pub fn new(text: &SecretString) -> Result<Self, SealingError> {
+        derive(text, "idempotency").map(Self)
+    }
+
+    /// What both halves make together.
+    ///
+    /// # Errors
+    ///
+    /// When a key cannot be made, which does not happen.
+    pub fn with(&self, callers: &str) -> Result<WholeKey, SealingError> {
+        let whole = Salt::new(HKDF_SHA256, &self.0).extract(callers.as_bytes());
+        let sealer =
+            RandomizedNonceKey::new(&AES_256_GCM, &expand(&whole, "answer")?).map_err(|_| SealingError::Key)?;
+        Ok(WholeKey {
+            hash: expand(&whole, "hash")?,
+            fingerprints: hmac::Key::new(HMAC_SHA256, &expand(&whole, "fingerprint")?),
+            sealer: Sealer(sealer),
+        })
+    }
+}
+
+/// Seals, opens and tells apart what belongs to a caller's key. Who has the database alone cannot even try out what
+/// its hashes and fingerprints might be of.
+pub struct WholeKey {
+    hash: [u8; 32],
+    fingerprints: hmac::Key,
+    sealer: Sealer,
+}
+
+impl WholeKey {
+    /// What the caller's key is found by.
+    pub fn hash(&self) -> [u8; 32] {
+        self.hash
+    }
+
+    /// The fingerprint of these parts, in this order.
+    pub fn fingerprint(&self, parts: &[impl AsRef<[u8]>]) -> [u8; 32] {
+        let mut context = hmac::Context::with_key(&self.fingerprints);
+        for part in parts.iter().map(AsRef::as_ref) {
+            // With its length, so that no end of one part passes for the beginning of the next.
+            context.update(&(part.len() as u64).to_be_bytes());
+            context.update(part);
+        }
+        let mut fingerprint = [0; 32];
+        fingerprint.copy_from_slice(context.sign().as_ref());
+        fingerprint
+    }
+
+    /// Seals `bytes` for `name`.
+    ///
+    /// # Errors
+    ///
+    /// When the system has no randomness to give.
+    pub fn seal(&self, name: &str, bytes: Vec<u8>) -> Result<Vec<u8>, SealingError> {
+        self.sealer.seal_bytes(name, bytes)
+    }
+
+    /// Opens what was sealed for `name`.
+    ///
+    /// # Errors
+    ///
+    /// When it was sealed under another key, for another name, or was altered.
+    pub fn open(&self, name: &str, sealed: &[u8]) -> Result<Vec<u8>, SealingError> {
+        self.sealer.open_bytes(name, sealed)
     }
 }
 
@@ -94,7 +178,10 @@ pub fn generate_key() -> Result<SecretString, SealingError> {
 ///
 /// When it does not spell 32 bytes.
 pub fn derive(text: &SecretString, purpose: &str) -> Result<[u8; 32], SealingError> {
-    let key = Salt::new(HKDF_SHA256, b"expunge").extract(&key_bytes(text)?);
+    expand(&Salt::new(HKDF_SHA256, b"expunge").extract(&key_bytes(text)?), purpose)
+}
+
+fn expand(key: &Prk, purpose: &str) -> Result<[u8; 32], SealingError> {
     let mut bytes = [0; 32];
     key.expand(&[purpose.as_bytes()], HKDF_SHA256)
         .and_then(|derived| derived.fill(&mut bytes))
@@ -144,6 +231,22 @@ mod tests {
         assert_eq!(derive(&in_base64, "a").expect("a key"), derived);
         assert_ne!(derive(&key, "b").expect("a key"), derived);
         assert_ne!(derive(&other, "a").expect("a key"), derived);
+    }
+
+    #[test]
+    fn what_is_sealed_under_a_callers_key_opens_with_both_halves_only() {
+        let half = |digits: &str| HalfKey::new(&SecretString::from(digits.repeat(32))).expect("a key");
+        let key = half("00").with("abc").expect("a whole key");
+        let sealed = key.seal("cs-1", b"answer".to_vec()).expect("sealing works");
+        let same = half("00").with("abc").expect("a whole key");
+        assert_eq!(same.open("cs-1", &sealed).expect("it opens"), b"answer");
+        assert_eq!((same.hash(), same.fingerprint(&[b"a"])), (key.hash(), key.fingerprint(&[b"a"])));
+        assert!(same.open("cs-2", &sealed).is_err());
+        for other in [half("00").with("abd"), half("01").with("abc")].map(|other| other.expect("a whole key")) {
+            assert!(other.open("cs-1", &sealed).is_err());
+            assert!(other.hash() != key.hash() && other.fingerprint(&[b"a"]) != key.fingerprint(&[b"a"]));
+        }
+        assert_ne!(key.fingerprint(&["a", "bc"]), key.fingerprint(&["ab", "c"]));
     }
 
     #[test]

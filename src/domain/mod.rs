@@ -5,6 +5,7 @@ pub mod contact;
 pub mod contact_import;
 pub mod contact_list;
 pub mod deletion;
+pub mod idempotency;
 pub mod identity;
 pub mod ids;
 pub mod page;

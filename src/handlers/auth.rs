@@ -10,7 +10,7 @@ use futures_util::future::LocalBoxFuture;
 
 use super::error::{Failure, Family};
 use super::trace::RequestId;
-use super::{etag, params};
+use super::{etag, idempotency, params};
 use crate::domain::identity::{Caller, Scope};
 use crate::domain::ids::StreamId;
 use crate::domain::version::IfMatch;
@@ -139,6 +139,7 @@ async fn authorize<A: Access>(request: &HttpRequest) -> Result<Authorized<A>, Er
     if !wrong.is_empty() {
         return Err(Error::Invalid(wrong));
     }
+    idempotency::sent_by(&caller, request)?;
     tracing::Span::current().record("account_id", caller.account_id.as_str());
     tracing::Span::current().record("client_id", caller.client_id.as_str());
     Ok(Authorized {

@@ -74,7 +74,7 @@ pub fn status(error: &Error) -> StatusCode {
         Error::Invalid(_) | Error::InvalidRecord(_) | Error::ListFull { .. } | Error::TooManyRecords { .. } => {
             StatusCode::BAD_REQUEST
         }
-        Error::Unprocessable(_) => StatusCode::UNPROCESSABLE_ENTITY,
+        Error::Unprocessable(_) | Error::IdempotencyKeyReused => StatusCode::UNPROCESSABLE_ENTITY,
         Error::NotFound(_) | Error::Missing { .. } | Error::NoSuchPath => StatusCode::NOT_FOUND,
         Error::Refused { failure, .. } => match failure.reason {
             Reason::NotFound | Reason::AlreadyDeleted | Reason::InvalidIdentifier => StatusCode::NOT_FOUND,
@@ -87,13 +87,17 @@ pub fn status(error: &Error) -> StatusCode {
             | Reason::Active
             | Reason::RolledBack => StatusCode::CONFLICT,
         },
-        Error::Taken { .. } | Error::HasDuplicates { .. } | Error::NotAsExpected(_) => StatusCode::CONFLICT,
+        Error::Taken { .. } | Error::HasDuplicates { .. } | Error::NotAsExpected(_) | Error::IdempotencyKeyInUse => {
+            StatusCode::CONFLICT
+        }
         Error::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
         Error::UnsupportedMediaType { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         Error::ImportBrokeOff { cause, .. } => status(cause),
         Error::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
         Error::Busy | Error::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
-        Error::OutcomeUnknown(_) | Error::Database(_) | Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        Error::OutcomeUnknown(_) | Error::Replayed | Error::Database(_) | Error::Internal(_) => {
+            StatusCode::INTERNAL_SERVER_ERROR
+        }
     }
 }
 
@@ -149,7 +153,7 @@ fn respond<F: Family>(error: &Error) -> HttpResponse {
         Error::MethodNotAllowed { allow } => {
             response.insert_header((ALLOW, allow.join(", ")));
         }
-        Error::Busy | Error::Overloaded => {
+        Error::IdempotencyKeyInUse | Error::Busy | Error::Overloaded => {
             response.insert_header((RETRY_AFTER, "1"));
         }
         Error::InvalidToken | Error::InvalidCredentials => {

@@ -19,6 +19,7 @@ pub mod cors;
 pub mod error;
 pub mod etag;
 pub mod health;
+pub mod idempotency;
 pub mod oauth;
 pub mod openapi;
 pub mod paging;

@@ -1,15 +1,18 @@
 //! The OpenAPI document: generated from the handlers, served, and shown as a page.
 
+use actix_web::body::MessageBody;
 use actix_web::dev::ResourceDef;
 use actix_web::http::header::CONTENT_TYPE;
 use actix_web::{HttpResponse, get, web};
 use utoipa::ToSchema;
-use utoipa::openapi::path::{Operation, PathItem};
+use utoipa::openapi::header::HeaderBuilder;
+use utoipa::openapi::path::{Operation, ParameterBuilder, ParameterIn, PathItem};
+use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::security::{
     ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
 };
 use utoipa::openapi::tag::TagBuilder;
-use utoipa::openapi::{Components, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, ServerBuilder};
+use utoipa::openapi::{Components, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, RefOr, ServerBuilder};
 use utoipa_actix_web::AppExt;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
@@ -18,6 +21,8 @@ use super::configure;
 use super::contacts::ContactsError;
 use super::oauth::OauthError;
 use super::record_lists::RecordListsError;
+use super::{error, idempotency};
+use crate::error::Error;
 
 /// The document, and the paths and methods in it.
 #[derive(Clone)]
@@ -134,8 +139,64 @@ fn document() -> OpenApi {
                 operation.operation_id = operation.operation_id.take().map(|id| id + "_v2");
             }
         }
+        if path != idempotency::WITHOUT {
+            let [_, changes @ ..] = operations_mut(item);
+            changes.into_iter().flatten().for_each(|operation| describe_idempotency(path, operation));
+        }
     }
     document
+}
+
+/// What every operation that changes something takes and answers beside its own.
+fn describe_idempotency(path: &str, operation: &mut Operation) {
+    let text = || ObjectBuilder::new().schema_type(Type::String);
+    let key = ParameterBuilder::new()
+        .name("Idempotency-Key")
+        .parameter_in(ParameterIn::Header)
+        .description(Some(
+            "A name for this request, of the client's choice: sent again under it, the request is not done again, and the \
+             answer is the first one.",
+        ))
+        .schema(Some(text().min_length(Some(1)).max_length(Some(255))))
+        .example(Some("6d3e1c5e-9a53-4f2b-8a63-0c9e0a4f7b11".into()))
+        .build();
+    operation.parameters.get_or_insert_default().push(RefOr::T(key));
+    let replayed = HeaderBuilder::new()
+        .schema(Some(text().enum_values(Some(["true"]))))
+        .description(Some("`true` where the answer was given before, under the same `Idempotency-Key`."))
+        .build();
+    let responses = &mut operation.responses.responses;
+    for (_, response) in responses.iter_mut().filter(|(status, _)| status.starts_with('2')) {
+        if let RefOr::T(response) = response {
+            response.headers.insert("Idempotency-Replayed".to_owned(), RefOr::T(replayed.clone()));
+        }
+    }
+    // Its family's envelope is that of an error which every operation has.
+    let Some(RefOr::T(envelope)) = responses.get("401").cloned() else { return };
+    let refusals = [
+        (
+            "409",
+            Error::IdempotencyKeyInUse,
+            "The request that was sent under the same `Idempotency-Key` is still under way.",
+        ),
+        ("422", Error::IdempotencyKeyReused, "Another request was sent under the same `Idempotency-Key`."),
+    ];
+    for (status, error, description) in refusals {
+        if let Some(RefOr::T(response)) = responses.get_mut(status) {
+            response.description = format!("{} Or: {description}", response.description);
+            continue;
+        }
+        let mut response = envelope.clone();
+        response.description = description.to_owned();
+        let example = error::respond_at(path, &error).into_body().try_into_bytes().ok();
+        let example = example.and_then(|body| serde_json::from_slice::<serde_json::Value>(&body).ok());
+        for content in response.content.values_mut() {
+            if let RefOr::T(content) = content {
+                content.example.clone_from(&example);
+            }
+        }
+        responses.insert(status.to_owned(), RefOr::T(response));
+    }
 }
 
 fn frame() -> OpenApi {

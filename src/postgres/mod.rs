@@ -8,14 +8,16 @@ use std::time::Duration;
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
-use sqlx::{ConnectOptions, Connection, Postgres};
+use sqlx::{ConnectOptions, Connection, Postgres, Transaction};
 use uuid::Uuid;
 
+use self::idempotency::Keyed;
 use crate::domain::ids::AccountId;
 use crate::error::Error;
 
 pub mod embedded;
 pub mod guards;
+pub mod idempotency;
 pub mod migrations;
 pub mod provision;
 
@@ -149,20 +151,74 @@ impl Database {
     /// against another transaction: at most four times in all, with a growing,
     /// random pause.
     ///
+    /// Of a request under an idempotency key, all such transactions are one, which
+    /// claims the key first and is committed with the request's answer; what a
+    /// later one of them fails with is failed for all of them.
+    ///
     /// # Errors
     ///
     /// What `work` fails with; [`Error::Busy`] when it lost every race;
     /// [`Error::Overloaded`] when a statement took too long;
     /// [`Error::OutcomeUnknown`] when the connection broke in the commit.
+    /// Under a key: [`Error::Replayed`], [`Error::IdempotencyKeyReused`] and
+    /// [`Error::IdempotencyKeyInUse`].
     pub async fn transaction<T>(
+        &self,
+        account: &AccountId,
+        work: impl AsyncFnMut(&mut PgConnection, Try) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        match Keyed::current().filter(|keyed| keyed.key().is_some()) {
+            Some(keyed) => self.transaction_under(&keyed, account, work).await,
+            None => self.transaction_alone(account, work).await,
+        }
+    }
+
+    /// The same, but committed at once, whatever else the request does: for what
+    /// is done in several transactions on purpose. Under an idempotency key, the
+    /// first of a request claims the key.
+    ///
+    /// # Errors
+    ///
+    /// As [`Database::transaction`].
+    pub async fn transaction_apart<T>(
+        &self,
+        account: &AccountId,
+        work: impl AsyncFnMut(&mut PgConnection, Try) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        match Keyed::current().filter(|keyed| keyed.key().is_some()) {
+            Some(keyed) => self.transaction_apart_under(&keyed, account, work).await,
+            None => self.transaction_alone(account, work).await,
+        }
+    }
+
+    async fn transaction_alone<T>(
         &self,
         account: &AccountId,
         mut work: impl AsyncFnMut(&mut PgConnection, Try) -> Result<T, Error>,
     ) -> Result<T, Error> {
+        self.tried(async |which, trust| {
+            let mut transaction = self.open(account, trust).await?;
+            match work(&mut transaction, which).await {
+                Ok(done) => {
+                    commit(transaction).await?;
+                    Ok(done)
+                }
+                Err(error) => {
+                    // A dropped transaction holds its locks until its connection is used again.
+                    transaction.rollback().await?;
+                    Err(error)
+                }
+            }
+        })
+        .await
+    }
+
+    /// Tries again what lost a race or its connection.
+    async fn tried<T>(&self, mut attempt: impl AsyncFnMut(Try, Trust) -> Result<T, Error>) -> Result<T, Error> {
         let mut trust = Trust::Idle;
         for tried in 1..=TRIES {
             let which = if tried == TRIES { Try::Last } else { Try::Early };
-            match self.attempt(account, which, trust, &mut work).await {
+            match attempt(which, trust).await {
                 // Nothing was committed: what broke off can begin again on another connection.
                 Err(Error::Database(error)) if broke_off(&error) => {
                     tracing::warn!(tried, %error, "a connection to the database broke off");
@@ -178,7 +234,7 @@ impl Database {
                     }
                 }
                 // It ran for too long, or the operator ended it: it may fare better when there is less to do.
-                Err(Error::Database(error)) if code(&error).as_deref() == Some(CANCELED) => {
+                Err(Error::Database(error)) if was_canceled(&error) => {
                     tracing::warn!("a statement was canceled");
                     return Err(Error::Overloaded);
                 }
@@ -188,15 +244,9 @@ impl Database {
         Err(Error::Busy)
     }
 
-    async fn attempt<T>(
-        &self,
-        account: &AccountId,
-        which: Try,
-        trust: Trust,
-        work: &mut impl AsyncFnMut(&mut PgConnection, Try) -> Result<T, Error>,
-    ) -> Result<T, Error> {
-        let mut connection = self.acquire(trust).await?;
-        let mut transaction = connection.begin().await?;
+    /// Begins a transaction that sees one account only. It owns its connection.
+    async fn open(&self, account: &AccountId, trust: Trust) -> Result<Transaction<'static, Postgres>, Error> {
+        let mut transaction = Transaction::begin(self.acquire(trust).await?, None).await?;
         sqlx::query!(
             r#"
             SELECT set_config('app.account_id', $1, true) AS account, set_config('lock_timeout', $2, true) AS lock_timeout,
@@ -209,22 +259,16 @@ impl Database {
         )
         .fetch_one(&mut *transaction)
         .await?;
-        match work(&mut transaction, which).await {
-            Ok(done) => {
-                transaction.commit().await.map_err(|error| match error {
-                    // The server answered, and not because it is being shut down: it has rolled back.
-                    sqlx::Error::Database(_) if !broke_off(&error) => Error::Database(error),
-                    _ => Error::OutcomeUnknown(error),
-                })?;
-                Ok(done)
-            }
-            Err(error) => {
-                // A dropped transaction holds its locks until its connection is used again.
-                transaction.rollback().await?;
-                Err(error)
-            }
-        }
+        Ok(transaction)
     }
+}
+
+async fn commit(transaction: Transaction<'static, Postgres>) -> Result<(), Error> {
+    transaction.commit().await.map_err(|error| match error {
+        // The server answered, and not because it is being shut down: it has rolled back.
+        sqlx::Error::Database(_) if !broke_off(&error) => Error::Database(error),
+        _ => Error::OutcomeUnknown(error),
+    })
 }
 
 /// The options for a connection string, quiet in the log and with TLS where the
@@ -257,6 +301,11 @@ pub fn code(error: &sqlx::Error) -> Option<String> {
 /// before the commit has not been done.
 fn broke_off(error: &sqlx::Error) -> bool {
     matches!(error, sqlx::Error::Io(_)) || matches!(code(error).as_deref(), Some("57P01" | "57P02" | "57P03"))
+}
+
+/// The statement ran for too long, or its operator ended it.
+fn was_canceled(error: &sqlx::Error) -> bool {
+    code(error).as_deref() == Some(CANCELED)
 }
 
 /// Serialization failure, deadlock, lock timeout, or a key that another

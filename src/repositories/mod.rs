@@ -18,6 +18,7 @@ pub mod contact_imports;
 pub mod contact_list_members;
 pub mod contact_lists;
 pub mod contacts;
+pub mod idempotency;
 pub mod identity;
 pub mod ledger;
 pub mod record_lists;

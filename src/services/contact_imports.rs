@@ -98,7 +98,7 @@ impl ContactImports {
         let now = self.clock.now();
         let id = ids::generate_uuid(now);
         self.database
-            .transaction(&caller.account_id, async |conn, _| {
+            .transaction_apart(&caller.account_id, async |conn, _| {
                 Ok(contact_imports::insert(conn, caller, stream, id, now).await?)
             })
             .await?;
@@ -116,7 +116,7 @@ impl ContactImports {
         let now = self.clock.now();
         let account = &caller.account_id;
         self.database
-            .transaction(account, async |conn, _| {
+            .transaction_apart(account, async |conn, _| {
                 let results = insert(conn, caller, stream, batch, now).await?.into_iter();
                 let outcomes = results.map(|result| result.map(|contact| contact.id.to_string()));
                 let rows: Vec<ImportedRow> =
@@ -130,7 +130,7 @@ impl ContactImports {
         let now = self.clock.now();
         let account = &caller.account_id;
         self.database
-            .transaction(account, async |conn, _| {
+            .transaction_apart(account, async |conn, _| {
                 Ok(contact_imports::append(conn, account, import, END, &[], Some(end), now).await?)
             })
             .await

@@ -13,13 +13,14 @@ use crate::domain::ids::{ClientId, StreamId, UserId};
 use crate::error::Error;
 use crate::postgres::Database;
 use crate::repositories;
-use crate::sealing::Sealer;
+use crate::sealing::{HalfKey, Sealer};
 
 use super::issuers::Issuers;
 use super::tokens::signing::{self, SigningKeys};
 use super::tokens::{Rejected, Unverified, platform};
 
-/// What callers are verified with; one for the whole process, whatever its threads.
+/// The keys: what callers are verified with, and what their answers are sealed
+/// with; one for the whole process, whatever its threads.
 #[derive(Clone)]
 pub struct Keyring {
     /// What opens the clients' secrets.
@@ -28,6 +29,8 @@ pub struct Keyring {
     pub signing: Arc<SigningKeys>,
     /// Others whose tokens are taken.
     pub issuers: Arc<Issuers>,
+    /// Our half of what seals the answers under a caller's idempotency key.
+    pub half_key: Arc<HalfKey>,
 }
 
 /// Signs callers in.

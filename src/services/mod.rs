@@ -9,6 +9,7 @@ pub mod contact_lists;
 pub mod contacts;
 pub mod deletions;
 pub mod health;
+pub mod idempotency;
 pub mod identity;
 pub mod issuers;
 pub mod operator;
@@ -21,6 +22,7 @@ use contact_lists::ContactLists;
 use contacts::Contacts;
 use deletions::Deletions;
 use health::{Health, Stopping};
+use idempotency::Idempotency;
 use identity::{Identity, Keyring};
 use record_lists::RecordLists;
 
@@ -29,6 +31,8 @@ use record_lists::RecordLists;
 pub struct Services {
     /// Who calls.
     pub identity: Identity,
+    /// Requests that are done once.
+    pub idempotency: Idempotency,
     /// Contacts.
     pub contacts: Contacts,
     /// Imports of contacts.
@@ -50,6 +54,7 @@ impl Services {
     /// runtime that opens them.
     pub fn new(database: Database, clock: Clock, keyring: Keyring, stopping: Stopping) -> Self {
         Self {
+            idempotency: Idempotency::new(database.clone(), clock.clone(), keyring.half_key.clone()),
             identity: Identity::new(database.clone(), clock.clone(), keyring),
             contacts: Contacts::new(database.clone(), clock.clone()),
             contact_imports: ContactImports::new(database.clone(), clock.clone()),

@@ -88,7 +88,8 @@ async fn furnish(app: &TestApp) {
 /// Deletes everything it can, as the application's role. Answers the tables that lost a live row.
 async fn delete_without_where(app: &TestApp) -> Vec<String> {
     let mut lost = Vec::new();
-    for table in tables(app).await {
+    // Answers are kept for a time, and can be dropped at any.
+    for table in tables(app).await.into_iter().filter(|table| table != "idempotency_keys") {
         let live = match table.as_str() {
             "accounts"
             | "streams"
