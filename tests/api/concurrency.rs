@@ -260,13 +260,13 @@ async fn disagreement(app: &TestApp) -> Option<String> {
 }
 
 /// The real program over the test's database, killed when it is dropped.
-struct Process {
+pub struct Process {
     child: Child,
-    base_url: String,
+    pub base_url: String,
 }
 
 impl Process {
-    fn start(app: &TestApp) -> Self {
+    pub fn start(app: &TestApp) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_expunge"))
             .args(["serve", "--listen", "127.0.0.1:0", "--log-format", "json"])
             .env("EXPUNGE_DATABASE_URL", postgres::url(&app.database.app()))
@@ -294,7 +294,7 @@ impl Drop for Process {
 }
 
 /// Waits until the sessions of a dead process have noticed, so that what it left is final.
-async fn sessions_end(app: &TestApp) {
+pub async fn sessions_end(app: &TestApp) {
     let started = Instant::now();
     let busy = "SELECT count(*) FROM pg_stat_activity
                 WHERE datname = current_database() AND usename = 'expunge_app' AND state <> 'idle'";

@@ -15,6 +15,7 @@ mod counts;
 mod erasure;
 mod fields;
 mod guards;
+mod idempotency;
 mod identity;
 mod imports;
 mod layers;

@@ -14,16 +14,16 @@ use crate::support::TestApp;
 use crate::support::postgres::Database;
 
 /// Passes connections on to a server and counts the statements that it is told to execute.
-struct Counter {
+pub struct Counter {
     options: PgConnectOptions,
-    wire: Arc<Wire>,
+    pub wire: Arc<Wire>,
 }
 
 #[derive(Default)]
-struct Wire {
+pub struct Wire {
     executed: AtomicU64,
     /// Whether a connection breaks off when it is told to commit.
-    cut_at_commit: AtomicBool,
+    pub cut_at_commit: AtomicBool,
 }
 
 impl Counter {
@@ -55,7 +55,7 @@ impl Counter {
     }
 
     /// How many statements `work` comes to.
-    async fn during<T>(&self, work: impl Future<Output = T>) -> (u64, T) {
+    pub async fn during<T>(&self, work: impl Future<Output = T>) -> (u64, T) {
         let before = self.wire.executed.load(Ordering::SeqCst);
         let done = work.await;
         (self.wire.executed.load(Ordering::SeqCst) - before, done)
@@ -93,7 +93,7 @@ async fn pass_on(client: TcpStream, server: impl AsyncRead + AsyncWrite, wire: A
     }
 }
 
-async fn counted() -> (Counter, TestApp) {
+pub async fn counted() -> (Counter, TestApp) {
     let database = Database::create().await;
     let counter = Counter::before(database.app()).await;
     let app = TestApp::start_over(database, counter.options.clone()).await;

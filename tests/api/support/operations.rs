@@ -479,6 +479,12 @@ impl Operation {
         self.send_as(app.request_as(account, self.method.clone(), &self.path)).await
     }
 
+    /// Sends it as an account's client, under an idempotency key.
+    pub async fn send_under(&self, app: &TestApp, account: &Account, key: &str) -> Answer {
+        let request = app.request_as(account, self.method.clone(), &self.path);
+        self.send_as(request.header("Idempotency-Key", key)).await
+    }
+
     async fn send_as(&self, request: Request) -> Answer {
         match (&self.body, &self.form) {
             (Some(body), _) => request.json(body).send().await,
