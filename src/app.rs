@@ -12,6 +12,7 @@ use actix_web::{App, HttpServer, guard, web};
 use secrecy::SecretString;
 use sqlx::postgres::PgConnectOptions;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::Notify;
 use utoipa_actix_web::AppExt;
 
 use crate::clock::Clock;
@@ -26,6 +27,7 @@ use crate::services::health::Stopping;
 use crate::services::identity::Keyring;
 use crate::services::issuers::{IssuerError, Issuers};
 use crate::services::tokens::signing::{SigningKeyError, SigningKeys};
+use crate::workers::Workers;
 
 /// What the application is put together from.
 pub struct Parts {
@@ -39,6 +41,8 @@ pub struct Parts {
     pub clock: Clock,
     /// What handlers need to know.
     pub settings: Settings,
+    /// How many batches are worked on at once in the background. None leaves that to other processes.
+    pub workers: u32,
     /// How many threads serve. None for one a core.
     pub threads: Option<NonZero<usize>>,
     /// How long the service says that it is not ready before it takes no more requests.
@@ -67,6 +71,7 @@ impl Parts {
                 record_bulk_limit: limits.record_bulk_limit.into(),
                 cors_origins: limits.cors_origins.clone(),
             },
+            workers: limits.workers,
             threads: limits.threads,
             drain: Duration::from_secs(limits.drain_seconds),
             shutdown_timeout: limits.shutdown_timeout,
@@ -121,6 +126,7 @@ pub enum StartError {
 pub struct Application {
     /// The server; it runs when it is awaited.
     pub server: Server,
+    workers: Workers,
     stopping: Stopping,
     drain: Duration,
 }
@@ -176,7 +182,7 @@ pub async fn check(parts: &Parts) -> Result<(), StartError> {
 /// The services, for use within the calling runtime.
 pub fn services(parts: &Parts) -> Services {
     let database = Database::new(parts.database.clone(), parts.pool);
-    Services::new(database, parts.clock.clone(), parts.keyring.clone(), Stopping::default())
+    Services::new(database, parts.clock.clone(), parts.keyring.clone(), Stopping::default(), Arc::default())
 }
 
 /// Puts the application together.
@@ -188,16 +194,20 @@ pub fn build(parts: Parts, listener: TcpListener) -> Result<Application, StartEr
     let address =
         listener.local_addr().map_err(|error| StartError::Listen(SocketAddr::from(([0, 0, 0, 0], 0)), error))?;
     let threads = parts.threads.map_or_else(std::thread::available_parallelism, Ok).map_or(1, NonZero::get);
+    let drain = parts.drain;
+    let wake: Arc<Notify> = Arc::default();
+    let workers = Workers::new(&parts, wake.clone());
     let document = web::Data::new(Document::generate());
     let origins = parts.settings.cors_origins.clone();
     let settings = web::Data::new(parts.settings);
     let stopping = Stopping::default();
     let shown = stopping.clone();
+    let rung = wake;
     let server = HttpServer::new(move || {
         // Made by each thread for itself: a connection lives and dies with the thread that opened it, and one thread's
         // end must not break off what another has under way.
         let database = Database::new(parts.database.clone(), parts.pool.shared_by(threads));
-        let services = Services::new(database, parts.clock.clone(), parts.keyring.clone(), shown.clone());
+        let services = Services::new(database, parts.clock.clone(), parts.keyring.clone(), shown.clone(), rung.clone());
         App::new()
             .wrap(from_fn(idempotency::once))
             .wrap(Condition::new(!origins.is_empty(), cors::allow(&origins)))
@@ -222,7 +232,7 @@ pub fn build(parts: Parts, listener: TcpListener) -> Result<Application, StartEr
     .listen(listener)
     .map_err(|error| StartError::Listen(address, error))?
     .run();
-    Ok(Application { server, stopping, drain: parts.drain })
+    Ok(Application { server, workers, stopping, drain })
 }
 
 /// Answers other methods at a path before a path with a variable in its place takes it for an id.
@@ -241,8 +251,24 @@ impl Application {
     ///
     /// When the server fails.
     pub async fn run(self, signals: StopSignals) -> std::io::Result<()> {
-        tokio::spawn(stop_when_asked(signals, self.server.handle(), self.stopping, self.drain));
-        self.server.await
+        tokio::spawn(stop_when_asked(signals, self.server.handle(), self.stopping.clone(), self.drain));
+        self.serve().await
+    }
+
+    /// Serves until its server ends, and works in the background meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// When the server fails.
+    pub async fn serve(self) -> std::io::Result<()> {
+        let end = self.workers.start(self.stopping.clone())?;
+        let served = self.server.await;
+        // A batch that is under way is finished.
+        self.stopping.begin();
+        if end.await.is_err() {
+            tracing::error!("the workers ended badly");
+        }
+        served
     }
 }
 

@@ -141,6 +141,10 @@ pub struct LimitArgs {
     /// The most items that a bulk deletion of records takes.
     #[arg(long, env = "EXPUNGE_RECORD_BULK_LIMIT", default_value_t = 100, value_parser = clap::value_parser!(u16).range(100..=200))]
     pub record_bulk_limit: u16,
+    /// How many batches of large deletions, undos and purges are worked on at once, each on a connection of its own; 0
+    /// leaves them to `expunge work`.
+    #[arg(long, env = "EXPUNGE_WORKERS", default_value_t = 1)]
+    pub workers: u32,
     /// The threads that serve. Without it, one for each core.
     #[arg(long, env = "EXPUNGE_THREADS")]
     pub threads: Option<NonZero<usize>>,

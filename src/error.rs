@@ -65,6 +65,17 @@ pub enum Error {
         /// Why.
         failure: Box<Failure>,
     },
+    /// More rows would go than the request allows; nothing was done.
+    #[error("{rows} rows would go, at most {limit} may")]
+    MaxAffected {
+        /// How many would go, at least.
+        rows: u64,
+        /// How many may.
+        limit: u64,
+    },
+    /// The operation is in a state in which that cannot be done; nothing was done.
+    #[error("{0}")]
+    WrongState(&'static str),
     /// Another live thing has what must be unique.
     #[error("taken")]
     Taken {
@@ -175,6 +186,10 @@ pub enum Thing {
     RecordList,
     /// A record.
     Record,
+    /// A deletion, an undo or a restore.
+    Deletion,
+    /// A stream.
+    Stream,
 }
 
 impl std::fmt::Display for Thing {
@@ -186,6 +201,8 @@ impl std::fmt::Display for Thing {
             Thing::Campaign => "Campaign",
             Thing::RecordList => "Record List",
             Thing::Record => "Record",
+            Thing::Deletion => "Deletion",
+            Thing::Stream => "Stream",
         })
     }
 }
@@ -226,6 +243,8 @@ impl Error {
             Error::Taken { what: Unique::Name, .. } => "NAME_TAKEN",
             Error::Taken { what: Unique::PhoneNumber, .. } => "PHONE_NUMBER_TAKEN",
             Error::Taken { what: Unique::ExternalReference, .. } => "EXTERNAL_REFERENCE_TAKEN",
+            Error::MaxAffected { .. } => Reason::MaxAffected.code(),
+            Error::WrongState(_) => "WRONG_STATE",
             Error::HasDuplicates { .. } => "HAS_DUPLICATES",
             Error::TooLarge { .. } => "TOO_LARGE",
             Error::UnsupportedMediaType { .. } => "UNSUPPORTED_MEDIA_TYPE",
@@ -286,6 +305,10 @@ impl Error {
                     None => format!("{field}: another {} has this {it} already", thing.to_lowercase()),
                 }
             }
+            Error::MaxAffected { rows, limit } => {
+                format!("{rows} or more rows would go, and at most {limit} may; nothing was done")
+            }
+            Error::WrongState(what) => (*what).to_owned(),
             Error::HasDuplicates { numbers } => {
                 format!("allowDuplicates: the contact list holds {numbers} numbers more than once")
             }

@@ -10,6 +10,7 @@
 //! | [`domain`] | plain types and rules; [`domain::deletion::decide`] is what a deletion decides |
 //! | [`handlers`] | HTTP in and out, one file or folder for each family of paths |
 //! | [`services`] | one method is one use case is one transaction; [`services::deletions`] is the engine |
+//! | [`workers`] | what goes on in the background: large deletions and undos, and the emptying of the trash |
 //! | [`repositories`] | SQL, one file for each family of tables |
 //! | [`postgres`] | transactions, migrations, the guards that read the catalog at start, the private server |
 //! | [`services::tokens`], [`services::issuers`] | what tokens are, and the keys of those who sign them |
@@ -70,3 +71,4 @@ pub mod repositories;
 pub mod sealing;
 pub mod services;
 pub mod telemetry;
+pub mod workers;

@@ -7,6 +7,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::campaign::Attachments;
+use super::identifier::Identifier;
 use super::ids::{CampaignId, ContactId, ContactListId, StreamId};
 use super::phone::PhoneKey;
 use super::record::ExternalReference;
@@ -139,6 +140,12 @@ pub struct Options {
     pub atomicity: Atomicity,
     /// What several matches mean.
     pub on_multiple: OnMultiple,
+    /// Whether what is not there, or is in the trash, counts as done.
+    pub allow_missing: bool,
+    /// The most rows that may go. With more, nothing is done.
+    pub max_affected: Option<u64>,
+    /// Whether it is only to be said what would be done.
+    pub validate_only: bool,
     /// The version that each row must have.
     pub if_match: IfMatch,
 }
@@ -148,11 +155,21 @@ pub struct Options {
 pub struct Request {
     /// What is deleted, and within what.
     pub target: Target,
-    /// One for each thing asked, in the order asked. None where what was sent
-    /// has not the form of an identifier.
-    pub items: Vec<Option<Key>>,
+    /// One for each thing asked, as sent, in the order asked.
+    pub items: Vec<Identifier>,
     /// How it is to be done.
     pub options: Options,
+    /// What the caller says of it, kept with it.
+    pub note: Option<String>,
+    /// Whether what became of each thing is kept, to be looked up. The ledger has what went in any case.
+    pub is_kept: bool,
+}
+
+impl Request {
+    /// One for each thing asked. None where what was sent has not the form of an identifier.
+    pub fn keys(&self) -> Vec<Option<Key>> {
+        self.items.iter().map(|item| item.key(&self.target)).collect()
+    }
 }
 
 /// Why one thing was not deleted. One spelling in every family of paths.
@@ -180,6 +197,18 @@ pub enum Reason {
     RolledBack,
     /// Locked by another transaction beyond the time allowed.
     Busy,
+    /// More rows than allowed would go.
+    MaxAffected,
+    /// The deletion ended before it came to this one.
+    Unprocessed,
+    /// Its number, name or reference belongs to another live row by now.
+    KeyRetaken,
+    /// The list that it is in is in the trash itself, or gone.
+    ParentDeleted,
+    /// It is live, or is in the trash by another deletion.
+    AlreadyRestored,
+    /// It is gone for good.
+    AlreadyPurged,
 }
 
 impl Reason {
@@ -197,6 +226,12 @@ impl Reason {
             Reason::VersionMismatch => "VERSION_MISMATCH",
             Reason::RolledBack => "ROLLED_BACK",
             Reason::Busy => "BUSY",
+            Reason::MaxAffected => "MAX_AFFECTED",
+            Reason::Unprocessed => "UNPROCESSED",
+            Reason::KeyRetaken => "KEY_RETAKEN",
+            Reason::ParentDeleted => "PARENT_DELETED",
+            Reason::AlreadyRestored => "ALREADY_RESTORED",
+            Reason::AlreadyPurged => "ALREADY_PURGED",
         }
     }
 
@@ -214,12 +249,44 @@ impl Reason {
             Reason::VersionMismatch => "It has changed since: its ETag is another.",
             Reason::RolledBack => "Nothing is wrong with it; the request was atomic and failed for another.",
             Reason::Busy => "Another request is changing it; try again.",
+            Reason::MaxAffected => "More would go than the request allows.",
+            Reason::Unprocessed => "The deletion ended before it came to this one.",
+            Reason::KeyRetaken => "What it was known by belongs to another by now.",
+            Reason::ParentDeleted => "The list that it is in was deleted; restore that first.",
+            Reason::AlreadyRestored => "It is not in the trash by this deletion any more.",
+            Reason::AlreadyPurged => "It is gone for good.",
         }
     }
 
     /// Whether the same request can succeed later without anything else being done.
     pub fn is_retryable(self) -> bool {
-        matches!(self, Reason::RolledBack | Reason::Busy)
+        matches!(self, Reason::RolledBack | Reason::Busy | Reason::Unprocessed)
+    }
+
+    /// Every reason.
+    pub const ALL: [Reason; 17] = [
+        Reason::NotFound,
+        Reason::AlreadyDeleted,
+        Reason::InvalidIdentifier,
+        Reason::DuplicateInRequest,
+        Reason::InUse,
+        Reason::OnHold,
+        Reason::Ambiguous,
+        Reason::Active,
+        Reason::VersionMismatch,
+        Reason::RolledBack,
+        Reason::Busy,
+        Reason::MaxAffected,
+        Reason::Unprocessed,
+        Reason::KeyRetaken,
+        Reason::ParentDeleted,
+        Reason::AlreadyRestored,
+        Reason::AlreadyPurged,
+    ];
+
+    /// The reason of that word.
+    pub fn parse(code: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.code() == code)
     }
 }
 
@@ -228,6 +295,8 @@ impl Reason {
 pub enum Outcome {
     /// These rows were deleted: one, but for a number that several records have.
     Deleted(Vec<RowId>),
+    /// It was not there, and need not have been.
+    Absent(Reason),
     /// Nothing was done with it.
     Failed(Failure),
 }
@@ -239,11 +308,13 @@ pub struct Failure {
     pub reason: Reason,
     /// The campaigns that hold on to it. Empty unless the reason is `IN_USE`.
     pub blockers: Attachments,
+    /// The live row that is in its way. None unless the reason is `KEY_RETAKEN`.
+    pub conflicting: Option<RowId>,
 }
 
 impl From<Reason> for Failure {
     fn from(reason: Reason) -> Self {
-        Self { reason, blockers: Attachments::default() }
+        Self { reason, blockers: Attachments::default(), conflicting: None }
     }
 }
 
@@ -264,12 +335,23 @@ pub struct Found {
     pub attachments: Attachments,
     /// Whether another transaction has it locked, so that its state is not known.
     pub busy: bool,
+    /// The deletion by which it is in the trash.
+    pub deletion_id: Option<Uuid>,
 }
 
 impl Found {
     /// A row as it was locked, with nothing known yet that stands in its way.
     pub fn locked(id: RowId, trashed: bool, version: i64, held: bool) -> Self {
-        Self { id, trashed, version, held, running: false, attachments: Attachments::default(), busy: false }
+        Self {
+            id,
+            trashed,
+            version,
+            held,
+            running: false,
+            attachments: Attachments::default(),
+            busy: false,
+            deletion_id: None,
+        }
     }
 
     /// A row that another transaction has locked.
@@ -290,11 +372,24 @@ pub struct Plan {
     pub trashed_before: Vec<(RowId, i64)>,
 }
 
+impl Plan {
+    /// How many rows go.
+    pub fn rows(&self) -> usize {
+        self.trash.len() + self.trashed_before.len()
+    }
+}
+
 /// What was done.
 #[derive(Clone, Debug)]
 pub struct Deletion {
     /// Its id, in the ledger and in the header `Deletion-Id`.
     pub id: Uuid,
+    /// Whether it was only looked at what would be done.
+    pub is_validated_only: bool,
+    /// Whether what became of each thing can be looked up.
+    pub is_kept: bool,
+    /// Whether it goes on in the background: what it takes is hidden already, and gone when it is over.
+    pub is_queued: bool,
     /// When it was done.
     pub at: OffsetDateTime,
     /// One outcome for each item, in the order asked.
@@ -302,9 +397,9 @@ pub struct Deletion {
 }
 
 impl Deletion {
-    /// How many of the items were deleted.
+    /// How many of the items were deleted, or were not there and need not have been.
     pub fn successful(&self) -> usize {
-        self.outcomes.iter().filter(|outcome| matches!(outcome, Outcome::Deleted(_))).count()
+        self.outcomes.iter().filter(|outcome| !matches!(outcome, Outcome::Failed(_))).count()
     }
 
     /// How many rows went: more than items where a number matched several records.
@@ -313,7 +408,7 @@ impl Deletion {
             .iter()
             .map(|outcome| match outcome {
                 Outcome::Deleted(rows) => rows.len(),
-                Outcome::Failed(_) => 0,
+                Outcome::Absent(_) | Outcome::Failed(_) => 0,
             })
             .sum()
     }
@@ -343,6 +438,11 @@ pub fn decide(
                     taken.extend(rows.iter().cloned());
                     Outcome::Deleted(rows)
                 }
+                Err(Failure { reason: reason @ (Reason::NotFound | Reason::AlreadyDeleted), .. })
+                    if options.allow_missing =>
+                {
+                    Outcome::Absent(reason)
+                }
                 Err(failure) => Outcome::Failed(failure),
             }
         })
@@ -353,7 +453,7 @@ pub fn decide(
             .into_iter()
             .map(|outcome| match outcome {
                 Outcome::Deleted(_) => Outcome::Failed(Reason::RolledBack.into()),
-                failed @ Outcome::Failed(_) => failed,
+                other @ (Outcome::Absent(_) | Outcome::Failed(_)) => other,
             })
             .collect();
         return Plan { outcomes, ..Plan::default() };
@@ -399,7 +499,7 @@ fn obstacle(row: &Found, options: &Options) -> Option<Failure> {
         return Some(Reason::Active.into());
     }
     if row.attachments.count > 0 {
-        return Some(Failure { reason: Reason::InUse, blockers: row.attachments.clone() });
+        return Some(Failure { blockers: row.attachments.clone(), ..Reason::InUse.into() });
     }
     if options.mode == Mode::Hard && row.held {
         return Some(Reason::OnHold.into());
@@ -439,6 +539,7 @@ mod tests {
             .iter()
             .map(|outcome| match outcome {
                 Outcome::Deleted(_) => "deleted",
+                Outcome::Absent(_) => "absent",
                 Outcome::Failed(failure) => failure.reason.code(),
             })
             .collect()
@@ -467,6 +568,24 @@ mod tests {
         assert_eq!(words(&plan), ["deleted", "deleted", "ON_HOLD"]);
         assert_eq!(plan.trash, [RowId::stored("a".to_owned())]);
         assert_eq!(plan.trashed_before, [(RowId::stored("b".to_owned()), 7)]);
+    }
+
+    #[test]
+    fn what_is_missing_is_done_where_it_may_be() {
+        let items = [Some(id_key("a")), Some(id_key("b")), Some(id_key("x")), None];
+        let rows = [row("a"), Found { trashed: true, ..row("b") }];
+        let matches = [(id_key("a"), &["a"][..]), (id_key("b"), &["b"]), (id_key("x"), &["x"])];
+        let options = Options { allow_missing: true, ..Options::default() };
+        let plan = plan(&items, &matches, &rows, options);
+        assert_eq!(words(&plan), ["deleted", "absent", "absent", "INVALID_IDENTIFIER"]);
+    }
+
+    #[test]
+    fn a_word_is_one_reasons_alone() {
+        for reason in Reason::ALL {
+            assert_eq!(Reason::parse(reason.code()), Some(reason));
+        }
+        assert_eq!(Reason::parse("DELETED"), None);
     }
 
     #[test]
@@ -507,11 +626,13 @@ mod tests {
     }
 
     fn any_options() -> impl Strategy<Value = Options> {
-        (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>()).prop_map(|(hard, atomic, fail, first)| Options {
+        any::<[bool; 5]>().prop_map(|[hard, atomic, fail, first, allow_missing]| Options {
             mode: if hard { Mode::Hard } else { Mode::Soft },
             atomicity: if atomic { Atomicity::Atomic } else { Atomicity::EachAlone },
             on_multiple: if fail { OnMultiple::Fail } else { OnMultiple::All },
+            allow_missing,
             if_match: if first { IfMatch::OneOf(vec![1]) } else { IfMatch::Any },
+            ..Options::default()
         })
     }
 
@@ -522,12 +643,12 @@ mod tests {
             .iter()
             .flat_map(|outcome| match outcome {
                 Outcome::Deleted(rows) => rows.as_slice(),
-                Outcome::Failed(_) => &[],
+                Outcome::Absent(_) | Outcome::Failed(_) => &[],
             })
             .collect();
         let distinct: HashSet<&RowId> = deleted.iter().copied().collect();
         let planned: HashSet<&RowId> = plan.trash.iter().chain(plan.trashed_before.iter().map(|(id, _)| id)).collect();
-        let all_deleted = plan.outcomes.iter().all(|outcome| matches!(outcome, Outcome::Deleted(_)));
+        let all_deleted = !plan.outcomes.iter().any(|outcome| matches!(outcome, Outcome::Failed(_)));
         let state = |id: &RowId| rows.iter().find(|row| row.id == *id);
         match () {
             () if plan.outcomes.len() != items => Some("one outcome for each item"),

@@ -18,12 +18,15 @@ use crate::error::{Error, FieldError};
 use crate::services::Services;
 use crate::services::identity::Credentials;
 
+/// How the caller would like to be answered, after RFC 7240.
+const PREFER: &str = "Prefer";
+
 /// What an operation asks of its caller.
 pub trait Access: 'static {
     /// The family whose envelope refuses.
     type Family: Family;
-    /// The scope that the client must have.
-    const SCOPE: Scope;
+    /// The scope that the client must have. None where the body says which.
+    const SCOPE: Option<Scope>;
     /// The headers that must name the account and the stream.
     const REQUIRED: &'static [Named];
 }
@@ -44,6 +47,7 @@ pub struct Authorized<A> {
     stream: Option<StreamId>,
     query: String,
     if_match: Vec<String>,
+    prefers_async: bool,
     access: PhantomData<A>,
 }
 
@@ -53,6 +57,20 @@ impl<A: Access> Authorized<A> {
         self.stream.as_ref().expect("every path of this family names its stream")
     }
 
+    /// That the caller has a further scope.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::MissingScope`].
+    pub fn require(&self, scope: Scope) -> Result<(), Error> {
+        require(&self.caller, scope)
+    }
+
+    /// Whether the caller would rather look the outcome up than wait for it: `Prefer: respond-async`.
+    pub fn prefers_async(&self) -> bool {
+        self.prefers_async
+    }
+
     /// The query's parameters.
     ///
     /// # Errors
@@ -60,6 +78,17 @@ impl<A: Access> Authorized<A> {
     /// [`Error::Invalid`] that names the parameter.
     pub fn params<T: serde::de::DeserializeOwned>(&self) -> Result<T, Error> {
         params::parse(&self.query)
+    }
+
+    /// The parameters of a deletion: its own, and what every deletion of the family can be told.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] that names the parameter.
+    pub fn deletion_params<T: serde::de::DeserializeOwned, E: params::ExtraParams>(
+        &self,
+    ) -> Result<(T, params::Extras), Error> {
+        params::deletion::<T, E>(&self.query)
     }
 
     /// The versions that the caller expects to find, after `If-Match`. A weak
@@ -83,6 +112,11 @@ impl<A: Access> Authorized<A> {
         }
         Err(Error::invalid("If-Match", "is the version of one thing, and this operation changes several"))
     }
+}
+
+/// That a caller has a scope.
+fn require(caller: &Caller, scope: Scope) -> Result<(), Error> {
+    if caller.has(scope) { Ok(()) } else { Err(Error::MissingScope(scope)) }
 }
 
 impl<A: Access> FromRequest for Authorized<A> {
@@ -111,8 +145,8 @@ async fn authorize<A: Access>(request: &HttpRequest) -> Result<Authorized<A>, Er
         request_id: &request_id,
     };
     let caller = services.identity.sign_in(&credentials).await?;
-    if !caller.has(A::SCOPE) {
-        return Err(Error::MissingScope(A::SCOPE));
+    if let Some(scope) = A::SCOPE {
+        require(&caller, scope)?;
     }
     let mut wrong = Vec::new();
     for named in A::REQUIRED {
@@ -145,6 +179,12 @@ async fn authorize<A: Access>(request: &HttpRequest) -> Result<Authorized<A>, Er
     Ok(Authorized {
         stream: path_stream.and_then(StreamId::parse),
         query: request.query_string().to_owned(),
+        prefers_async: request
+            .headers()
+            .get_all(PREFER)
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|value| value.split(','))
+            .any(|preference| preference.trim().eq_ignore_ascii_case("respond-async")),
         if_match: request
             .headers()
             .get_all(IF_MATCH)

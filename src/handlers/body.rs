@@ -2,6 +2,7 @@
 //! signed in, and never by an extractor that runs beside that.
 
 use std::future::{Ready, ready};
+use std::time::Duration;
 
 use actix_web::dev::Payload;
 use actix_web::http::header::CONTENT_TYPE;
@@ -66,6 +67,36 @@ impl Body {
         typed(self.value().await?, "")
     }
 
+    /// The body as a `T`, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// As [`Body::json`], but an empty body is none.
+    pub async fn json_or_none<T: DeserializeOwned>(mut self) -> Result<Option<T>, Error> {
+        let bytes = self.bytes(MAX_LENGTH).await?;
+        if bytes.trim_ascii().is_empty() {
+            return Ok(None);
+        }
+        if !self.is(&["application/json"]) {
+            return Err(Error::UnsupportedMediaType { takes: "application/json in UTF-8" });
+        }
+        let value = json::parse(&bytes).map_err(|message| Error::invalid("body", message))?;
+        typed(value, "").map(Some)
+    }
+
+    /// The body's lines, where it is NDJSON by its Content-Type; else the body again.
+    ///
+    /// # Errors
+    ///
+    /// Never; the body that is none is given back.
+    pub fn lines(self) -> Result<Lines, Self> {
+        if self.is(&["application/x-ndjson"]) {
+            Ok(Lines { payload: self.payload, rest: Vec::new(), number: 0, is_over: false })
+        } else {
+            Err(self)
+        }
+    }
+
     /// The body as a form of at most `limit` bytes. An empty one passes with any content type.
     ///
     /// # Errors
@@ -125,6 +156,67 @@ impl Body {
             }
         }
         if length > limit { Err(Error::TooLarge { what: "body, in bytes", limit }) } else { Ok(bytes) }
+    }
+}
+
+/// The longest line that is read, in bytes.
+const MAX_LINE: usize = 4 * 1024;
+
+/// How long the next part of a body may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A body that is read line by line, however long it is.
+pub struct Lines {
+    payload: Payload,
+    rest: Vec<u8>,
+    number: usize,
+    is_over: bool,
+}
+
+impl Lines {
+    /// The next line that is not empty, as a JSON value, with its number from 1. None at the end.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] that names the line which is too long or not JSON, or says that the body broke off.
+    pub async fn next(&mut self) -> Result<Option<(usize, Value)>, Error> {
+        loop {
+            let end = self.rest.iter().position(|byte| *byte == b'\n');
+            let line: Vec<u8> = match end {
+                Some(end) => self.rest.drain(..=end).collect(),
+                None if self.is_over && self.rest.is_empty() => return Ok(None),
+                None if self.is_over => std::mem::take(&mut self.rest),
+                None if self.rest.len() > MAX_LINE => return Err(Self::too_long(self.number + 1)),
+                None => {
+                    self.read_on().await?;
+                    continue;
+                }
+            };
+            self.number += 1;
+            if line.len() > MAX_LINE {
+                return Err(Self::too_long(self.number));
+            }
+            let text = line.trim_ascii();
+            if !text.is_empty() {
+                let value = json::parse(text);
+                let value = value.map_err(|message| Error::invalid(format!("line {}", self.number), message))?;
+                return Ok(Some((self.number, value)));
+            }
+        }
+    }
+
+    async fn read_on(&mut self) -> Result<(), Error> {
+        let broke_off = || Error::invalid("body", "the body ended before it was complete");
+        match tokio::time::timeout(PATIENCE, self.payload.next()).await {
+            Ok(None) => self.is_over = true,
+            Ok(Some(chunk)) => self.rest.extend_from_slice(&chunk.map_err(|_| broke_off())?),
+            Err(_) => return Err(broke_off()),
+        }
+        Ok(())
+    }
+
+    fn too_long(line: usize) -> Error {
+        Error::invalid(format!("line {line}"), format!("at most {MAX_LINE} bytes"))
     }
 }
 

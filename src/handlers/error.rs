@@ -19,7 +19,7 @@ use super::openapi::Document;
 use super::record_lists::RecordListsFamily;
 use crate::domain::contact_import::RowProblem;
 use crate::domain::deletion::Reason;
-use crate::error::Error;
+use crate::error::{Error, FieldError};
 
 /// A family of paths, in what it says when something is wrong.
 pub trait Family: 'static {
@@ -85,8 +85,15 @@ pub fn status(error: &Error) -> StatusCode {
             | Reason::OnHold
             | Reason::Ambiguous
             | Reason::Active
-            | Reason::RolledBack => StatusCode::CONFLICT,
+            | Reason::RolledBack
+            | Reason::MaxAffected
+            | Reason::Unprocessed
+            | Reason::KeyRetaken
+            | Reason::ParentDeleted
+            | Reason::AlreadyRestored
+            | Reason::AlreadyPurged => StatusCode::CONFLICT,
         },
+        Error::MaxAffected { .. } | Error::WrongState(_) => StatusCode::CONFLICT,
         Error::Taken { .. } | Error::HasDuplicates { .. } | Error::NotAsExpected(_) | Error::IdempotencyKeyInUse => {
             StatusCode::CONFLICT
         }
@@ -101,7 +108,7 @@ pub fn status(error: &Error) -> StatusCode {
     }
 }
 
-/// Paths of no family: problem details after RFC 9457.
+/// The native family, and paths of no family: problem details after RFC 9457.
 pub struct Native;
 
 impl Family for Native {
@@ -109,13 +116,19 @@ impl Family for Native {
 
     fn envelope(error: &Error) -> serde_json::Value {
         let status = status(error);
-        json!({
+        let mut problem = json!({
             "type": "about:blank",
             "title": status.canonical_reason(),
             "status": status.as_u16(),
             "detail": error.message(),
             "reason": error.reason(),
-        })
+        });
+        let fields = error.fields();
+        if !fields.is_empty() {
+            let field = |wrong: &FieldError| json!({ "field": wrong.field, "message": wrong.message });
+            problem["errors"] = fields.iter().map(field).collect();
+        }
+        problem
     }
 }
 

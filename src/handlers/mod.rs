@@ -9,7 +9,9 @@ use utoipa_actix_web::scope::scope;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::domain::deletion::Deletion;
-use actix_web::HttpResponseBuilder;
+use actix_web::http::StatusCode;
+use actix_web::http::header::LOCATION;
+use actix_web::{HttpResponse, HttpResponseBuilder};
 
 pub mod auth;
 pub mod body;
@@ -26,6 +28,7 @@ pub mod paging;
 pub mod params;
 pub mod record_lists;
 pub mod trace;
+pub mod v1;
 
 /// What handlers need to know of how the service was set up.
 #[derive(Clone, Debug)]
@@ -60,7 +63,8 @@ pub fn configure(config: &mut ServiceConfig) {
         .service(scope("/campaign/api/v1/public/{streamId}").service(campaigns::campaigns::trigger::trigger_campaign))
         .service(scope("/api/1.1/public/{streamId}").service(campaigns::contact_lists::members::add_contacts))
         .service(scope("/record-lists").configure(record_lists::configure))
-        .service(scope("/campaigns").configure(record_lists::configure_campaigns));
+        .service(scope("/campaigns").configure(record_lists::configure_campaigns))
+        .service(scope("/v1").configure(v1::configure));
 }
 
 const MILLISECONDS: EncodedConfig =
@@ -73,12 +77,24 @@ fn timestamp(at: OffsetDateTime) -> String {
         .expect("a year from the database has four digits")
 }
 
-/// Names the deletion in the answer's header, unless nothing was deleted.
+/// Names the deletion in the answer's header, where it can be looked up; or says that nothing was done.
 fn with_deletion_id<'a>(builder: &'a mut HttpResponseBuilder, deletion: &Deletion) -> &'a mut HttpResponseBuilder {
-    if deletion.rows() > 0 {
+    if deletion.is_validated_only {
+        builder.insert_header(("Validate-Only", "true"));
+    } else if deletion.rows() > 0 || deletion.is_kept {
         builder.insert_header(("Deletion-Id", deletion.id.to_string()));
     }
     builder
+}
+
+/// The answer's head for a deletion that is done, or goes on in the background.
+fn deleted(deletion: &Deletion, done: StatusCode) -> HttpResponseBuilder {
+    let mut response = HttpResponse::build(if deletion.is_queued { StatusCode::ACCEPTED } else { done });
+    if deletion.is_queued {
+        response.insert_header((LOCATION, format!("/v1/deletions/{}", deletion.id)));
+    }
+    with_deletion_id(&mut response, deletion);
+    response
 }
 
 /// How many pages `total` things make.

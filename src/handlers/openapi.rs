@@ -21,6 +21,7 @@ use super::configure;
 use super::contacts::ContactsError;
 use super::oauth::OauthError;
 use super::record_lists::RecordListsError;
+use super::v1::Problem;
 use super::{error, idempotency};
 use crate::error::Error;
 
@@ -226,6 +227,10 @@ fn frame() -> OpenApi {
                 .description(Some("Campaigns, and the contact lists they call."))
                 .build(),
             TagBuilder::new().name("record lists").description(Some("What a dialer works through.")).build(),
+            TagBuilder::new()
+                .name("deletions")
+                .description(Some("Deletions of every kind: asked for, watched, stopped, looked up and undone."))
+                .build(),
             TagBuilder::new().name("health").description(Some("Probes for operators.")).build(),
         ]))
         .security(Some([
@@ -239,6 +244,7 @@ fn frame() -> OpenApi {
     add_schema::<ContactsError>(components);
     add_schema::<CampaignsError>(components);
     add_schema::<RecordListsError>(components);
+    add_schema::<Problem>(components);
     components.add_security_scheme(
         "auth",
         SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::with_description(

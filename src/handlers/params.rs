@@ -8,6 +8,8 @@ use time::{OffsetDateTime, UtcOffset};
 use crate::domain::deletion::{Atomicity, Mode, OnMultiple, Options};
 use crate::domain::version::IfMatch;
 use crate::error::Error;
+use crate::handlers::body;
+use crate::services::deletions::How;
 
 /// Reads the query into `T`. What `T` does not know is refused if `T` says so.
 ///
@@ -97,22 +99,148 @@ pub enum OnMultipleParam {
     Fail,
 }
 
-/// The options of a deletion of one thing, of the version that the caller expects.
-pub fn single(mode: ModeParam, if_match: IfMatch) -> Options {
-    Options { mode: mode.into(), if_match, ..Options::default() }
+/// What a note has at most, in characters.
+const MAX_NOTE: usize = 1000;
+
+/// What every deletion can be told beside how it treats its things.
+#[derive(Debug, Default)]
+pub struct Extras {
+    /// Whether it is only to be said what would be done.
+    pub validate_only: bool,
+    /// Whether what is not there counts as done.
+    pub allow_missing: bool,
+    /// The most rows that may go, and the parameter's name in the family.
+    pub max_affected: Option<u64>,
+    /// What the caller says of it.
+    pub note: Option<String>,
 }
 
-/// The options of a deletion that the three parameters spell.
-pub fn options(mode: ModeParam, atomic: bool, on_multiple: OnMultipleParam) -> Options {
-    Options {
+/// [`Extras`] as a family spells them.
+pub trait ExtraParams: DeserializeOwned {
+    /// The parameters' names.
+    const NAMES: [&str; 4];
+
+    /// What they say.
+    fn extras(self) -> Extras;
+}
+
+/// What every deletion of the families that speak camelCase can be told.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[into_params(parameter_in = Query)]
+pub struct CamelExtras {
+    /// Only say what would be done: the same checks and the same answer, with the header `Validate-Only: true` and
+    /// without `Deletion-Id`; nothing is changed.
+    #[serde(default)]
+    #[param(required = false)]
+    validate_only: bool,
+    /// What is not there, or was deleted before, counts as done.
+    #[serde(default)]
+    #[param(required = false)]
+    allow_missing: bool,
+    /// The most rows that may go: with more, nothing is done, and the answer is 409 MAX_AFFECTED.
+    #[param(required = false, minimum = 0)]
+    max_affected: Option<u64>,
+    /// What the caller has to say of it, at most 1,000 characters; kept with the deletion for 30 days.
+    #[param(required = false, max_length = 1000)]
+    note: Option<String>,
+}
+
+impl ExtraParams for CamelExtras {
+    const NAMES: [&str; 4] = ["validateOnly", "allowMissing", "maxAffected", "note"];
+
+    fn extras(self) -> Extras {
+        let Self { validate_only, allow_missing, max_affected, note } = self;
+        Extras { validate_only, allow_missing, max_affected, note }
+    }
+}
+
+/// What every deletion of the families that speak snake_case can be told.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct SnakeExtras {
+    /// Only say what would be done: the same checks and the same answer, with the header `Validate-Only: true` and
+    /// without `Deletion-Id`; nothing is changed.
+    #[serde(default)]
+    #[param(required = false)]
+    validate_only: bool,
+    /// What is not there, or was deleted before, counts as done.
+    #[serde(default)]
+    #[param(required = false)]
+    allow_missing: bool,
+    /// The most rows that may go: with more, nothing is done, and the answer is 409.
+    #[param(required = false, minimum = 0)]
+    max_affected: Option<u64>,
+    /// What the caller has to say of it, at most 1,000 characters; kept with the deletion for 30 days.
+    #[param(required = false, max_length = 1000)]
+    note: Option<String>,
+}
+
+impl ExtraParams for SnakeExtras {
+    const NAMES: [&str; 4] = ["validate_only", "allow_missing", "max_affected", "note"];
+
+    fn extras(self) -> Extras {
+        let Self { validate_only, allow_missing, max_affected, note } = self;
+        Extras { validate_only, allow_missing, max_affected, note }
+    }
+}
+
+/// Reads the query of a deletion: what the family's deletions can all be told, and the rest.
+///
+/// # Errors
+///
+/// [`Error::Invalid`] that names the parameter.
+pub fn deletion<T: DeserializeOwned, E: ExtraParams>(query: &str) -> Result<(T, Extras), Error> {
+    let (mut extras, mut rest) =
+        (form_urlencoded::Serializer::new(String::new()), form_urlencoded::Serializer::new(String::new()));
+    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+        let is_extra = E::NAMES.contains(&name.as_ref());
+        if is_extra { &mut extras } else { &mut rest }.append_pair(&name, &value);
+    }
+    let read: E = parse(&extras.finish())?;
+    Ok((parse(&rest.finish())?, read.extras()))
+}
+
+impl Extras {
+    fn of(self, options: Options) -> Result<How, Error> {
+        if let Some(note) = &self.note {
+            body::text("note", note, MAX_NOTE)?;
+        }
+        let options = Options {
+            validate_only: self.validate_only,
+            allow_missing: self.allow_missing,
+            max_affected: self.max_affected,
+            ..options
+        };
+        Ok(How { options, note: self.note.filter(|note| !note.trim().is_empty()) })
+    }
+}
+
+/// How one thing is deleted, of the version that the caller expects.
+///
+/// # Errors
+///
+/// [`Error::Invalid`] that names the parameter.
+pub fn single(mode: ModeParam, if_match: IfMatch, extras: Extras) -> Result<How, Error> {
+    extras.of(Options { mode: mode.into(), if_match, ..Options::default() })
+}
+
+/// How a deletion is done that these parameters spell.
+///
+/// # Errors
+///
+/// [`Error::Invalid`] that names the parameter.
+pub fn how(mode: ModeParam, atomic: bool, on_multiple: OnMultipleParam, extras: Extras) -> Result<How, Error> {
+    extras.of(Options {
         mode: mode.into(),
         atomicity: if atomic { Atomicity::Atomic } else { Atomicity::EachAlone },
         on_multiple: match on_multiple {
             OnMultipleParam::All => OnMultiple::All,
             OnMultipleParam::Fail => OnMultiple::Fail,
         },
-        if_match: IfMatch::Any,
-    }
+        ..Options::default()
+    })
 }
 
 #[cfg(test)]

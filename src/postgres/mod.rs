@@ -79,6 +79,16 @@ enum Trust {
     Nothing,
 }
 
+/// What became of a claim.
+pub enum Claim<J> {
+    /// There was nothing to claim.
+    Nothing,
+    /// It was worked on.
+    Done,
+    /// The work failed, and nothing of it was done.
+    Failed(J, Error),
+}
+
 /// Which try of a transaction this is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Try {
@@ -244,9 +254,46 @@ impl Database {
         Err(Error::Busy)
     }
 
+    /// Claims something, whosever it is, and works on it in the same transaction, which then sees that account only.
+    ///
+    /// # Errors
+    ///
+    /// When nothing could be claimed for a fault of the database's. What the work fails with is an answer.
+    pub async fn claim<J>(
+        &self,
+        claim: impl AsyncFnOnce(&mut PgConnection) -> Result<Option<(AccountId, J)>, sqlx::Error>,
+        work: impl AsyncFnOnce(&mut PgConnection, &J) -> Result<(), Error>,
+    ) -> Result<Claim<J>, Error> {
+        let mut connection = self.acquire(Trust::Idle).await?;
+        let mut transaction = connection.begin().await?;
+        let Some((account, claimed)) = claim(&mut transaction).await? else {
+            transaction.rollback().await?;
+            return Ok(Claim::Nothing);
+        };
+        self.set_up(&mut transaction, &account).await?;
+        let worked = work(&mut transaction, &claimed).await;
+        let ended = match worked {
+            Ok(()) => transaction.commit().await.map_err(Error::OutcomeUnknown),
+            Err(error) => {
+                transaction.rollback().await?;
+                Err(error)
+            }
+        };
+        Ok(match ended {
+            Ok(()) => Claim::Done,
+            Err(Error::Database(error)) if lost_a_race(&error) => Claim::Failed(claimed, Error::Busy),
+            Err(error) => Claim::Failed(claimed, error),
+        })
+    }
+
     /// Begins a transaction that sees one account only. It owns its connection.
     async fn open(&self, account: &AccountId, trust: Trust) -> Result<Transaction<'static, Postgres>, Error> {
         let mut transaction = Transaction::begin(self.acquire(trust).await?, None).await?;
+        self.set_up(&mut transaction, account).await?;
+        Ok(transaction)
+    }
+
+    async fn set_up(&self, conn: &mut PgConnection, account: &AccountId) -> Result<(), sqlx::Error> {
         sqlx::query!(
             r#"
             SELECT set_config('app.account_id', $1, true) AS account, set_config('lock_timeout', $2, true) AS lock_timeout,
@@ -257,9 +304,9 @@ impl Database {
             self.lock_timeout,
             STATEMENT_TIMEOUT,
         )
-        .fetch_one(&mut *transaction)
+        .fetch_one(conn)
         .await?;
-        Ok(transaction)
+        Ok(())
     }
 }
 

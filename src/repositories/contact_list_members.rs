@@ -182,3 +182,88 @@ pub async fn remove_of(conn: &mut Connection, account: &AccountId, list: &str) -
     .fetch_all(conn)
     .await
 }
+
+/// The first of the lists that has more members, live or trashed, than that.
+pub async fn first_large(
+    conn: &mut Connection,
+    account: &AccountId,
+    lists: &[&str],
+    most: i64,
+) -> Result<Option<String>> {
+    sqlx::query_scalar!(
+        r#"
+        SELECT list AS "list!"
+        FROM unnest($2::text[]) AS list
+        WHERE EXISTS (
+            SELECT FROM contact_list_members m WHERE m.account_id = $1 AND m.list_id = list ORDER BY m.id OFFSET $3 LIMIT 1
+        )
+        LIMIT 1
+        "#,
+        account.as_str(),
+        lists as _,
+        most,
+    )
+    .fetch_optional(conn)
+    .await
+}
+
+/// Locks some members of a list, in the order of their ids. Answers which.
+pub async fn lock_some_of(conn: &mut Connection, account: &AccountId, list: &str, limit: i64) -> Result<Vec<String>> {
+    sqlx::query_scalar!(
+        r#"
+        SELECT id FROM contact_list_members
+        WHERE account_id = $1 AND list_id = $2
+        ORDER BY id
+        LIMIT $3
+        FOR UPDATE
+        "#,
+        account.as_str(),
+        list,
+        limit,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// Moves live members of a list into the trash. They must be locked.
+pub async fn trash(
+    conn: &mut Connection,
+    account: &AccountId,
+    list: &str,
+    ids: &[String],
+    stamp: &Stamp,
+) -> Result<()> {
+    sqlx::query!(
+        r#"
+        UPDATE contact_list_members
+        SET deleted_at = $4, deleted_by = $5, deletion_id = $6, updated_at = $4, version = version + 1
+        WHERE account_id = $1 AND list_id = $2 AND id = ANY($3) AND deleted_at IS NULL
+        "#,
+        account.as_str(),
+        list,
+        ids,
+        stamp.at,
+        stamp.by.as_str(),
+        stamp.deletion_id,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Removes trashed members of a list for good. Answers which went.
+pub async fn remove(conn: &mut Connection, account: &AccountId, list: &str, ids: &[String]) -> Result<Vec<Written>> {
+    sqlx::query_as!(
+        Written,
+        r#"
+        DELETE FROM contact_list_members
+        WHERE account_id = $1 AND list_id = $2 AND id = ANY($3)
+        RETURNING id, version
+        "#,
+        account.as_str(),
+        list,
+        ids,
+    )
+    .fetch_all(conn)
+    .await
+}

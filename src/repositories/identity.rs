@@ -45,8 +45,14 @@ pub async fn insert_account(
     name: &str,
     now: OffsetDateTime,
 ) -> Result<()> {
+    // It is kept up from its beginning.
     sqlx::query!(
-        "INSERT INTO accounts (account_id, org_id, name, created_at) VALUES ($1, $2, $3, $4)",
+        r#"
+        WITH account AS (
+            INSERT INTO accounts (account_id, org_id, name, created_at) VALUES ($1, $2, $3, $4)
+        )
+        INSERT INTO jobs (account_id, id, kind, due_at) VALUES ($1, gen_random_uuid(), 'upkeep', $4)
+        "#,
         id.as_str(),
         org_id,
         name,

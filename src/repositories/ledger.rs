@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use super::{Connection, Result, Written};
 use crate::domain::identity::Caller;
+use crate::domain::ids::AccountId;
 
 /// What happened to rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,13 +14,20 @@ pub enum Action {
     Deleted,
     /// They are gone for good, by a hard deletion.
     HardDeleted,
+    /// They came back from the trash.
+    Restored,
+    /// They are gone for good, because their time in the trash was over.
+    Purged,
 }
 
 impl Action {
-    fn name(self) -> &'static str {
+    /// Its name in the ledger.
+    pub fn name(self) -> &'static str {
         match self {
             Action::Deleted => "deleted",
             Action::HardDeleted => "hard_deleted",
+            Action::Restored => "restored",
+            Action::Purged => "purged",
         }
     }
 }
@@ -66,4 +74,77 @@ pub async fn append(conn: &mut Connection, caller: &Caller, entry: &Entry<'_>, r
     .execute(conn)
     .await?;
     Ok(())
+}
+
+/// What a deletion came to, as the ledger has it.
+#[derive(Clone, Debug)]
+pub struct Summary {
+    /// The kind of the rows.
+    pub resource: String,
+    /// What they belong to.
+    pub within: String,
+    /// What happened to them last.
+    pub action: String,
+    /// Who did it.
+    pub actor_user: String,
+    /// When.
+    pub at: OffsetDateTime,
+    /// How many of them; the rows below them are not counted.
+    pub rows: i64,
+}
+
+/// What a deletion came to. None where the ledger has no such deletion.
+pub async fn summary(conn: &mut Connection, account: &AccountId, deletion: Uuid) -> Result<Option<Summary>> {
+    // The rows below a parent are written before it.
+    sqlx::query_as!(
+        Summary,
+        r#"
+        SELECT last.resource, last.within, last.action, last.actor_user, last.at,
+               (SELECT coalesce(sum(cardinality(l.row_ids)), 0) FROM ledger l
+                WHERE l.account_id = $1 AND l.deletion_id = $2 AND l.resource = last.resource)::bigint AS "rows!"
+        FROM ledger last
+        WHERE last.account_id = $1 AND last.deletion_id = $2
+        ORDER BY last.entry_id DESC
+        LIMIT 1
+        "#,
+        account.as_str(),
+        deletion,
+    )
+    .fetch_optional(conn)
+    .await
+}
+
+/// Rows of one kind that changed together.
+#[derive(Clone, Debug)]
+pub struct Part {
+    /// Its place among the ledger's entries.
+    pub entry_id: i64,
+    /// The rows.
+    pub row_ids: Vec<String>,
+}
+
+/// The next rows of a deletion, those below a parent left out, after an entry of the ledger.
+pub async fn next_part(
+    conn: &mut Connection,
+    account: &AccountId,
+    deletion: Uuid,
+    resource: &str,
+    after: i64,
+) -> Result<Option<Part>> {
+    sqlx::query_as!(
+        Part,
+        r#"
+        SELECT entry_id, row_ids
+        FROM ledger
+        WHERE account_id = $1 AND deletion_id = $2 AND resource = $3 AND entry_id > $4
+        ORDER BY entry_id
+        LIMIT 1
+        "#,
+        account.as_str(),
+        deletion,
+        resource,
+        after,
+    )
+    .fetch_optional(conn)
+    .await
 }

@@ -18,11 +18,15 @@ pub mod contact_imports;
 pub mod contact_list_members;
 pub mod contact_lists;
 pub mod contacts;
+pub mod deletions;
 pub mod idempotency;
 pub mod identity;
+pub mod jobs;
 pub mod ledger;
 pub mod record_lists;
 pub mod records;
+pub mod retention;
+pub mod trash;
 
 /// What a repository answers with.
 pub type Result<T> = std::result::Result<T, sqlx::Error>;
@@ -71,6 +75,8 @@ pub struct LockedRow {
     pub version: i64,
     /// Whether it is on hold.
     pub held: bool,
+    /// The deletion by which it is in the trash.
+    pub deletion_id: Option<Uuid>,
 }
 
 /// A row that was changed, with the version that it has now.

@@ -312,7 +312,7 @@ pub async fn lock(conn: &mut Connection, account: &AccountId, ids: &[Uuid], wait
             sqlx::query_as!(
                 LockedRow,
                 r#"
-                SELECT id::text AS "id!", deleted_at IS NOT NULL AS "trashed!", version, held
+                SELECT id::text AS "id!", deleted_at IS NOT NULL AS "trashed!", version, held, deletion_id
                 FROM record_lists
                 WHERE account_id = $1 AND id = ANY($2)
                 ORDER BY record_lists.id
@@ -328,7 +328,7 @@ pub async fn lock(conn: &mut Connection, account: &AccountId, ids: &[Uuid], wait
             sqlx::query_as!(
                 LockedRow,
                 r#"
-                SELECT id::text AS "id!", deleted_at IS NOT NULL AS "trashed!", version, held
+                SELECT id::text AS "id!", deleted_at IS NOT NULL AS "trashed!", version, held, deletion_id
                 FROM record_lists
                 WHERE account_id = $1 AND id = ANY($2)
                 ORDER BY record_lists.id
@@ -360,7 +360,10 @@ pub async fn trash(conn: &mut Connection, account: &AccountId, ids: &[Uuid], sta
         Written,
         r#"
         UPDATE record_lists
-        SET deleted_at = $3, deleted_by = $4, deletion_id = $5, updated_at = $3, version = version + 1
+        SET deleted_at = $3, deleted_by = $4, deletion_id = $5, updated_at = $3, version = version + 1,
+            purge_at = $3::timestamptz + (
+                SELECT r.days * interval '1 day' FROM retention r WHERE r.account_id = $1 AND r.resource = 'record_list'
+            )
         WHERE account_id = $1 AND id = ANY($2) AND deleted_at IS NULL
         RETURNING id::text AS "id!", version
         "#,

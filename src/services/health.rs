@@ -1,19 +1,30 @@
 //! Whether the service can serve.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use tokio::sync::watch;
 
 use crate::postgres::Database;
 use crate::postgres::guards::{self, GuardError};
 
 /// Whether the service has begun to stop; shared by all its threads.
 #[derive(Clone, Default)]
-pub struct Stopping(Arc<AtomicBool>);
+pub struct Stopping(watch::Sender<bool>);
 
 impl Stopping {
     /// From now on the service is not ready: it finishes what it has begun.
     pub fn begin(&self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.0.send_replace(true);
+    }
+
+    /// Whether it has begun to stop.
+    pub fn has_begun(&self) -> bool {
+        *self.0.borrow()
+    }
+
+    /// Waits until it begins to stop.
+    pub async fn begun(&self) {
+        // The sender is this one: it is there as long as anybody waits.
+        let mut changes = self.0.subscribe();
+        let _begun = changes.wait_for(|begun| *begun).await;
     }
 }
 
@@ -36,7 +47,7 @@ impl Health {
     ///
     /// [`GuardError`] when the database does not answer or its schema is too old.
     pub async fn is_ready(&self) -> Result<bool, GuardError> {
-        if self.stopping.0.load(Ordering::Relaxed) {
+        if self.stopping.has_begun() {
             return Ok(false);
         }
         guards::check_version(self.database.probe()).await?;

@@ -10,7 +10,7 @@ use time::OffsetDateTime;
 use crate::clock::Clock;
 use crate::domain::identity::{Caller, IssuedToken, Scope, SignIn};
 use crate::domain::ids::{ClientId, StreamId, UserId};
-use crate::error::Error;
+use crate::error::{Error, Thing};
 use crate::postgres::Database;
 use crate::repositories;
 use crate::sealing::{HalfKey, Sealer};
@@ -86,6 +86,16 @@ impl Identity {
                 admit(credentials, token.client_id, token.user, found)
             }
         }
+    }
+
+    /// That a stream which a body names is one of the caller's account.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`] when it is not, whether or not another account has it.
+    pub async fn require_stream(&self, caller: &Caller, stream: &StreamId) -> Result<(), Error> {
+        let client = self.look_up(&caller.client_id, &[stream.as_str()]).await?;
+        if client.streams_known { Ok(()) } else { Err(Error::NotFound(Thing::Stream)) }
     }
 
     /// Issues a token to a client that shows its secret. `scope` asks for some of

@@ -1,5 +1,9 @@
 //! Use cases: one method is one use case is one transaction, opened and committed here.
 
+use std::sync::Arc;
+
+use tokio::sync::Notify;
+
 use crate::clock::Clock;
 use crate::postgres::Database;
 
@@ -51,9 +55,10 @@ pub struct Services {
 
 impl Services {
     /// The services over one database, for one runtime: connections belong to the
-    /// runtime that opens them.
-    pub fn new(database: Database, clock: Clock, keyring: Keyring, stopping: Stopping) -> Self {
+    /// runtime that opens them. `wake` is rung when there is something to do in the background.
+    pub fn new(database: Database, clock: Clock, keyring: Keyring, stopping: Stopping, wake: Arc<Notify>) -> Self {
         Self {
+            deletions: Deletions::new(database.clone(), clock.clone(), keyring.sealer.clone(), wake),
             idempotency: Idempotency::new(database.clone(), clock.clone(), keyring.half_key.clone()),
             identity: Identity::new(database.clone(), clock.clone(), keyring),
             contacts: Contacts::new(database.clone(), clock.clone()),
@@ -61,7 +66,6 @@ impl Services {
             contact_lists: ContactLists::new(database.clone(), clock.clone()),
             campaigns: Campaigns::new(database.clone(), clock.clone()),
             record_lists: RecordLists::new(database.clone(), clock.clone()),
-            deletions: Deletions::new(database.clone(), clock),
             health: Health::new(database, stopping),
         }
     }

@@ -5,7 +5,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::support::{Answer, Operation, TestApp, Things, fingerprint};
+use crate::support::{Answer, Operation, TestApp, Things, things_fingerprint};
 
 /// A field of a body.
 struct Field {
@@ -189,17 +189,17 @@ async fn walk(app: &TestApp, document: &Value, operation: &Operation, wrong: &mu
             must_be_refused.push((format!("{} {} one item too many", operation.id, field.at), field, body));
         }
     }
-    let before = fingerprint(&app.admin).await;
+    let before = things_fingerprint(&app.admin).await;
     for (name, field, body) in &must_be_refused {
         let answer = Operation { body: Some(body.clone()), ..operation.clone() }.send(app, &app.account).await;
         let text: String = answer.text.chars().take(300).collect();
         if !refuses(operation, &answer) {
             wrong.push(format!("{name}: is not refused: {} {text}", answer.status));
-        } else if !operation.is_bulk_deletion() && !names(&answer, field) {
+        } else if !operation.reports_each_deletion() && !names(&answer, field) {
             wrong.push(format!("{name}: the refusal does not name {}: {text}", field.name));
         }
     }
-    if fingerprint(&app.admin).await != before {
+    if things_fingerprint(&app.admin).await != before {
         wrong.push(format!("{}: something was changed by what must be refused", operation.id));
     }
     for (name, _, body) in &others {

@@ -16,7 +16,9 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 
 use crate::support::issuer::unsigned;
-use crate::support::{Account, Answer, Family, Operation, TestApp, Things, fingerprint, test_clock};
+use crate::support::{
+    Account, Answer, Family, Operation, TestApp, Things, fingerprint, test_clock, things_fingerprint,
+};
 
 const HS256: &str = r#"{"alg":"HS256","typ":"JWT"}"#;
 
@@ -60,7 +62,15 @@ fn essence(answer: &Answer, things: &Things) -> (u16, Vec<(String, String)>, Str
         })
         .collect();
     headers.sort();
-    (answer.status.as_u16(), headers, things.hidden_in(&answer.text))
+    let mut text = things.hidden_in(&answer.text);
+    // A deletion in which everything failed is one of its own all the same.
+    if let Some(mut deletion) = serde_json::from_str::<Value>(&text).ok().filter(|body| body["action"].is_string()) {
+        for field in ["id", "created_at", "started_at", "finished_at"] {
+            deletion[field] = json!("…");
+        }
+        text = deletion.to_string();
+    }
+    (answer.status.as_u16(), headers, text)
 }
 
 fn refused(operation: &Operation, answer: &Answer, status: u16, name: &str) -> Vec<String> {
@@ -70,6 +80,9 @@ fn refused(operation: &Operation, answer: &Answer, status: u16, name: &str) -> V
         (Family::RecordLists, 401) => "0530901",
         (Family::RecordLists, 403) => "0530902",
         (Family::RecordLists, _) => "0530900",
+        (Family::Native, 401) => "UNAUTHENTICATED",
+        (Family::Native, 403) => "MISSING_SCOPE",
+        (Family::Native, _) => "INVALID_REQUEST",
         (_, 401 | 403) => "4002",
         _ => "400",
     };
@@ -200,6 +213,8 @@ async fn every_operation_of_the_document_is_walked() {
         (&things.campaign, "{id}"),
         (&things.record_list, "{id}"),
         (&things.record, "{record_id}"),
+        (&things.deletion, "{id}"),
+        (&things.queued_deletion, "{id}"),
     ];
     let walked: BTreeSet<_> = things
         .operations(&app.account)
@@ -590,14 +605,14 @@ async fn a_thing_of_another_account_or_stream_answers_as_one_that_is_not_there()
     };
     for (things, caller) in [(&of_another, own), (&of_another_stream, &second)] {
         for operation in unknown.operations(caller).iter().filter(|operation| operation.is_about_a_thing()) {
-            // A record list belongs to no stream.
-            if operation.family == Family::RecordLists && caller.stream == second.stream {
+            // A record list belongs to no stream, and neither does a deletion.
+            if [Family::RecordLists, Family::Native].contains(&operation.family) && caller.stream == second.stream {
                 continue;
             }
             let queries: &[&str] =
                 if operation.is_deletion() { &["mode=hard", "mode=soft"] } else { &["campaignType=voice"] };
             for query in queries {
-                let before = fingerprint(&app.admin).await;
+                let before = things_fingerprint(&app.admin).await;
                 let theirs = hidden(things, operation, caller).with_query(query);
                 let nowhere = operation.clone().with_query(query);
                 if theirs.path.matches("campaignType").count() > 1 {
@@ -606,7 +621,7 @@ async fn a_thing_of_another_account_or_stream_answers_as_one_that_is_not_there()
                 let (found, missed) = (theirs.send(&app, caller).await, nowhere.send(&app, caller).await);
                 assert_eq!(essence(&found, things), essence(&missed, &unknown), "{} ?{query}", operation.id);
                 assert!(operation.reports_each_item() || missed.status.is_client_error(), "{missed:?}");
-                assert_eq!(fingerprint(&app.admin).await, before, "{} ?{query}", operation.id);
+                assert_eq!(things_fingerprint(&app.admin).await, before, "{} ?{query}", operation.id);
             }
         }
     }
@@ -638,8 +653,10 @@ async fn a_request_keeps_its_id_when_it_can_do_no_harm() {
         .send()
         .await
         .expect(200);
-    let written: Vec<String> =
-        sqlx::query_scalar("SELECT request_id FROM ledger").fetch_all(&app.admin).await.expect("a ledger");
+    let written: Vec<String> = sqlx::query_scalar("SELECT request_id FROM ledger ORDER BY entry_id DESC LIMIT 1")
+        .fetch_all(&app.admin)
+        .await
+        .expect("a ledger");
     assert_eq!(written, ["from-the-caller"]);
 }
 

@@ -28,4 +28,8 @@ mod record_list_races;
 mod record_lists;
 mod records;
 mod seeds;
+mod v1_background;
+mod v1_deletions;
+mod v1_retention;
+mod v1_trash;
 mod wire;

@@ -36,7 +36,8 @@ async fn each_failed_record_says_why_and_stands_where_it_belongs() {
     assert_eq!(atomic["_embedded"]["failed_records"][1]["reason"], "ROLLED_BACK");
 
     let nothing = app.delete_with(&bulks(&list), &json!([{"id": unknown}])).await;
-    assert_eq!(nothing.header("Deletion-Id"), None, "what deleted nothing is no deletion");
+    let id = nothing.header("Deletion-Id").expect("that nothing was deleted can be looked up too");
+    assert_eq!(app.get(&format!("/v1/deletions/{id}")).await.expect(200)["reasons"], json!({"NOT_FOUND": 1}));
     let report = app.delete_with(&bulks(&list), &body).await.expect(200);
     assert_eq!(
         (&report["total_deleted"], &report["total_errors"], &report["records_deleted"]),

@@ -53,7 +53,7 @@ pub struct CampaignsAccess;
 
 impl Access for CampaignsAccess {
     type Family = CampaignsFamily;
-    const SCOPE: Scope = Scope::CampaignManagement;
+    const SCOPE: Option<Scope> = Some(Scope::CampaignManagement);
     const REQUIRED: &'static [Named] = &[];
 }
 
@@ -62,7 +62,7 @@ pub struct ContactListsAccess;
 
 impl Access for ContactListsAccess {
     type Family = CampaignsFamily;
-    const SCOPE: Scope = Scope::CampaignManagement;
+    const SCOPE: Option<Scope> = Some(Scope::CampaignManagement);
     const REQUIRED: &'static [Named] = &[Named::Account, Named::Stream];
 }
 

@@ -10,11 +10,11 @@ use super::{
     Answer, ContactBody, ContactNotFound, ContactsAccess, ContactsBodyErrors, ContactsError, ContactsErrors,
     contact_id, example_contact, within_limits,
 };
-use crate::domain::deletion::{Key, Outcome, Request, Target};
-use crate::domain::ids::ContactId;
+use crate::domain::deletion::{Outcome, Request, Target};
+use crate::domain::identifier::Identifier;
 use crate::handlers::auth::Authorized;
 use crate::handlers::body::Body;
-use crate::handlers::params::{ModeParam, OnMultipleParam, options, single};
+use crate::handlers::params::{CamelExtras, ModeParam, OnMultipleParam, how, single};
 use crate::handlers::with_deletion_id;
 use crate::services::Services;
 
@@ -33,6 +33,7 @@ use crate::services::Services;
         ("accountId" = String, Header, description = "The account that the token belongs to."),
         ("If-Match" = Option<String>, Header, description = "The ETag that the contact must have.", example = "\"1\""),
         SingleDeletionParams,
+        CamelExtras,
     ),
     responses(
         (status = 200, description = "The contact as the deletion leaves it.", body = ContactBody, headers(("Deletion-Id" = String, description = "The deletion's id, under which the ledger has it. Absent when nothing was deleted.")), example = json!(example_contact("INACTIVE"))),
@@ -46,12 +47,15 @@ pub async fn delete_contact(
     body: Body,
     services: web::Data<Services>,
 ) -> Answer {
-    let params: SingleDeletionParams = authorized.params()?;
+    let (params, extras) = authorized.deletion_params::<SingleDeletionParams, CamelExtras>()?;
     body.none().await?;
     let id = contact_id(&path.1)?;
-    let options = single(params.mode, authorized.if_match()?);
+    let how = single(params.mode, authorized.if_match()?, extras)?;
     let caller = &authorized.caller;
-    let (deletion, contact) = services.deletions.delete_contact(caller, authorized.stream(), &id, options).await?;
+    let (deletion, contact) = services.deletions.delete_contact(caller, authorized.stream(), &id, how).await?;
+    let Some(contact) = contact else {
+        return Ok(with_deletion_id(&mut HttpResponse::NoContent(), &deletion).finish());
+    };
     let body = ContactBody { updated_by: None, updated_by_aid: None, ..ContactBody::of(contact, caller) };
     Ok(with_deletion_id(&mut HttpResponse::Ok(), &deletion).json(body))
 }
@@ -71,6 +75,7 @@ pub async fn delete_contact(
         ("streamId" = String, Path, description = "The stream that the contacts belong to."),
         ("accountId" = String, Header, description = "The account that the token belongs to."),
         BulkDeletionParams,
+        CamelExtras,
     ),
     request_body(content = BulkDeletionBody, example = json!({"ids": ["6960cbe9b155d194e2f00000", "6960cc07b155d194e2f00000"]})),
     responses(
@@ -97,6 +102,7 @@ pub async fn bulk_delete_contacts(
         ("streamId" = String, Path, description = "The stream that the contacts belong to."),
         ("accountId" = String, Header, description = "The account that the token belongs to."),
         BulkDeletionParams,
+        CamelExtras,
     ),
     request_body(content = BulkDeletionBody, example = json!({"ids": ["6960cbe9b155d194e2f00000", "6960cc07b155d194e2f00000"]})),
     responses(
@@ -114,18 +120,21 @@ pub async fn post_bulk_delete_contacts(
 }
 
 async fn bulk_delete(authorized: Authorized<ContactsAccess>, body: Body, services: web::Data<Services>) -> Answer {
-    let params: BulkDeletionParams = authorized.params()?;
+    let (params, extras) = authorized.deletion_params::<BulkDeletionParams, CamelExtras>()?;
     authorized.expects_no_version()?;
     let BulkDeletionBody { ids } = body.json().await?;
     within_limits("ids", ids.len())?;
+    let how = how(params.mode, params.atomic, OnMultipleParam::All, extras)?;
     let request = Request {
         target: Target::Contacts(authorized.stream().clone()),
-        items: ids.iter().map(|id| ContactId::parse(id).map(|id| Key::Id(id.into()))).collect(),
-        options: options(params.mode, params.atomic, OnMultipleParam::All),
+        items: ids.iter().cloned().map(Identifier::Id).collect(),
+        options: how.options,
+        note: how.note,
+        is_kept: true,
     };
     let deletion = services.deletions.delete_many(&authorized.caller, &request).await?;
     let outcomes = ids.into_iter().zip(&deletion.outcomes).map(|(id, outcome)| match outcome {
-        Outcome::Deleted(_) => Ok(DeletedRecord { id }),
+        Outcome::Deleted(_) | Outcome::Absent(_) => Ok(DeletedRecord { id }),
         Outcome::Failed(failure) => Err(FailedRecord::of_failure(id, failure)),
     });
     Ok(with_deletion_id(&mut HttpResponse::Ok(), &deletion).json(BulkReport::of(outcomes)))

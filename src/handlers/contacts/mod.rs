@@ -43,7 +43,7 @@ pub struct ContactsAccess;
 
 impl Access for ContactsAccess {
     type Family = ContactsFamily;
-    const SCOPE: Scope = Scope::Configuration;
+    const SCOPE: Option<Scope> = Some(Scope::Configuration);
     const REQUIRED: &'static [Named] = &[Named::Account];
 }
 

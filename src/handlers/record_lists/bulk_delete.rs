@@ -9,14 +9,13 @@ use super::{
     Answer, Link, Links, RecordListNotFound, RecordListsAccess, RecordListsBodyErrors, RecordListsErrors, RecordsLinks,
     hal, record_list_id,
 };
-use crate::domain::deletion::{Deletion, Key, Outcome, Reason, Request, Target};
+use crate::domain::deletion::{Deletion, Outcome, Reason, Request, Target};
+use crate::domain::identifier::Identifier;
 use crate::domain::ids;
-use crate::domain::phone::PhoneKey;
-use crate::domain::record::ExternalReference;
 use crate::error::{Error, FieldError};
 use crate::handlers::auth::Authorized;
 use crate::handlers::body::{self, Body};
-use crate::handlers::params::{ModeParam, OnMultipleParam, options};
+use crate::handlers::params::{ModeParam, OnMultipleParam, SnakeExtras, how};
 use crate::handlers::{Settings, with_deletion_id};
 use crate::services::Services;
 
@@ -35,6 +34,7 @@ use crate::services::Services;
     params(
         ("id" = String, Path, description = "The list.", example = "8858c834-481d-4a02-8176-cffc02c50350"),
         BulkDeletionParams,
+        SnakeExtras,
     ),
     request_body(
         content(
@@ -74,22 +74,14 @@ pub async fn bulk_delete_records(
     services: web::Data<Services>,
     settings: web::Data<Settings>,
 ) -> Answer {
-    let params: BulkDeletionParams = authorized.params()?;
+    let (params, extras) = authorized.deletion_params::<BulkDeletionParams, SnakeExtras>()?;
     authorized.expects_no_version()?;
     let list = record_list_id(&path)?;
     let items = identifiers(body.value().await?, settings.record_bulk_limit)?;
-    let deletion = services
-        .deletions
-        .delete_many(
-            &authorized.caller,
-            &Request {
-                target: Target::Records(list),
-                items: items.iter().map(Identifier::key).collect(),
-                options: options(params.mode, params.atomic, params.on_multiple),
-            },
-        )
-        .await?;
-    let report = BulkDeletionReport::of(list, &items, &deletion, &Links(&settings.public_url));
+    let how = how(params.mode, params.atomic, params.on_multiple, extras)?;
+    let asked = Request { target: Target::Records(list), items, options: how.options, note: how.note, is_kept: true };
+    let deletion = services.deletions.delete_many(&authorized.caller, &asked).await?;
+    let report = BulkDeletionReport::of(list, &asked.items, &deletion, &Links(&settings.public_url));
     let mut response = HttpResponse::Ok();
     with_deletion_id(&mut response, &deletion);
     Ok(hal(&request, response, &report))
@@ -135,42 +127,6 @@ struct IdentifierBody {
     external_id: Option<String>,
 }
 
-/// An identifier as it was sent.
-enum Identifier {
-    Id(String),
-    PhoneNumber(String),
-    External { provider: String, id: String },
-}
-
-impl Identifier {
-    /// What it stands for. None when it is malformed.
-    fn key(&self) -> Option<Key> {
-        match self {
-            Identifier::Id(id) => ids::parse_uuid(id).map(|id| Key::Id(id.into())),
-            Identifier::PhoneNumber(number) => PhoneKey::parse(number).map(Key::PhoneNumber),
-            Identifier::External { provider, id } => {
-                ExternalReference::parse(provider.clone(), id.clone()).map(Key::External)
-            }
-        }
-    }
-
-    fn kind(&self) -> &'static str {
-        match self {
-            Identifier::Id(_) => "id",
-            Identifier::PhoneNumber(_) => "phone_number",
-            Identifier::External { .. } => "external_provider and external_id",
-        }
-    }
-
-    /// The identifier as it was sent, in one string.
-    fn echo(&self) -> String {
-        match self {
-            Identifier::Id(text) | Identifier::PhoneNumber(text) => text.clone(),
-            Identifier::External { provider, id } => format!("external_provider={provider}, external_id={id}"),
-        }
-    }
-}
-
 fn identifiers(body: Value, limit: usize) -> Result<Vec<Identifier>, Error> {
     let Value::Array(items) = body else { return Err(Error::invalid("body", "an array of identifiers is required")) };
     if items.is_empty() {
@@ -181,11 +137,11 @@ fn identifiers(body: Value, limit: usize) -> Result<Vec<Identifier>, Error> {
     }
     let items: Vec<Identifier> =
         items.into_iter().enumerate().map(|(index, item)| identifier(index, item)).collect::<Result<_, _>>()?;
-    let kind = items.first().map_or("", Identifier::kind);
+    let kind = items.first().map_or("", Identifier::fields);
     let mixed: Vec<FieldError> = items
         .iter()
         .enumerate()
-        .filter(|(_, item)| item.kind() != kind)
+        .filter(|(_, item)| item.fields() != kind)
         .map(|(index, _)| FieldError {
             field: format!("[{index}]"),
             message: format!("must have {kind}, as the first item does"),
@@ -293,7 +249,7 @@ impl BulkDeletionReport {
                 Reason::NotFound | Reason::AlreadyDeleted => reason.record_not_found.push(item.echo()),
                 _ => {}
             }
-            let is_record_id = matches!(item, Identifier::Id(_)) && item.key().is_some();
+            let is_record_id = matches!(item, Identifier::Id(id) if ids::parse_uuid(id).is_some());
             failed_records.push(FailedRecordBody {
                 links: is_record_id.then(|| FailedRecordLinks { this: links.record(list, &item.echo()) }),
                 id: item.echo(),

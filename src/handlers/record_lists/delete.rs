@@ -1,21 +1,20 @@
 //! A record list, or a record of one, is deleted.
 
-use actix_web::{HttpResponse, delete, web};
-use serde::Deserialize;
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse, delete, web};
+use serde::{Deserialize, Serialize};
 
 use super::{
-    Answer, RecordListNotFound, RecordListsAccess, RecordListsBodyErrors, RecordListsError, RecordListsErrors,
-    RecordNotFound, VersionMismatch, record_list_id,
+    Answer, Link, RecordListNotFound, RecordListsAccess, RecordListsBodyErrors, RecordListsError, RecordListsErrors,
+    RecordNotFound, VersionMismatch, hal, record_list_id,
 };
-use crate::domain::deletion::{Deletion, Key};
-use crate::domain::ids;
-use crate::domain::phone::PhoneKey;
-use crate::domain::record::ExternalReference;
+use crate::domain::deletion::Deletion;
+use crate::domain::identifier::Identifier;
 use crate::error::{Error, FieldError};
 use crate::handlers::auth::Authorized;
 use crate::handlers::body::{self, Body};
-use crate::handlers::params::{ModeParam, OnMultipleParam, options, single};
-use crate::handlers::with_deletion_id;
+use crate::handlers::params::{ModeParam, OnMultipleParam, SnakeExtras, how, single};
+use crate::handlers::{self, Settings};
 use crate::services::Services;
 
 /// Delete a record list
@@ -30,9 +29,14 @@ use crate::services::Services;
         ("id" = String, Path, description = "The list.", example = "8858c834-481d-4a02-8176-cffc02c50350"),
         ("If-Match" = Option<String>, Header, description = "The ETag that it must have.", example = "\"1\""),
         ModeParams,
+        SnakeExtras,
     ),
     responses(
         (status = 204, description = "It was deleted.", headers(("Deletion-Id" = String, description = "The deletion's id, under which the ledger has it."))),
+        (status = 202, description = "A hard deletion of a list with more than 1,000 records: it is hidden, and gone when the deletion at `Location` says so.",
+         body = RemovalBody, content_type = "application/hal+json",
+         headers(("Deletion-Id" = String, description = "The deletion's id."), ("Location" = String, description = "Where it is looked up.")),
+         example = json!({"record_list_id": "8858c834-481d-4a02-8176-cffc02c50350", "_links": {"deletion": {"href": "https://expunge.example/v1/deletions/01a20694-3b1c-7d35-a9fe-12ab34cd56ef"}}})),
         (status = 409, description = "The list is attached to campaigns: `fields` names at most 50 of them, each by its id, with its name and status. Or the list, or a record of it, is on hold.", body = RecordListsError,
          example = json!({"code": "0530907", "message": "Record List is in a state where the operation is not possible.", "description": "Record List 8858c834-481d-4a02-8176-cffc02c50350 is attached to 1 campaigns", "fields": [{"name": "cd-5f0e1c7-2516-457e-8eb4-9847deec0000", "description": "Campaign August renewals is Active"}]})),
         VersionMismatch, RecordListsErrors, RecordListsBodyErrors, RecordListNotFound,
@@ -43,13 +47,20 @@ pub async fn delete_record_list(
     authorized: Authorized<RecordListsAccess>,
     path: web::Path<String>,
     body: Body,
+    request: HttpRequest,
     services: web::Data<Services>,
+    settings: web::Data<Settings>,
 ) -> Answer {
-    let params: ModeParams = authorized.params()?;
+    let (params, extras) = authorized.deletion_params::<ModeParams, SnakeExtras>()?;
     body.none().await?;
     let list = record_list_id(&path)?;
-    let options = single(params.mode, authorized.if_match()?);
-    let deletion = services.deletions.delete_record_list(&authorized.caller, list, options).await?;
+    let how = single(params.mode, authorized.if_match()?, extras)?;
+    let deletion = services.deletions.delete_record_list(&authorized.caller, list, how).await?;
+    if deletion.is_queued {
+        let href = format!("{}/v1/deletions/{}", settings.public_url, deletion.id);
+        let removal = RemovalBody { record_list_id: list.to_string(), links: RemovalLinks { deletion: Link { href } } };
+        return Ok(hal(&request, handlers::deleted(&deletion, StatusCode::NO_CONTENT), &removal));
+    }
     Ok(deleted(&deletion))
 }
 
@@ -65,6 +76,7 @@ pub async fn delete_record_list(
         ("record_id" = String, Path, description = "The record.", example = "f03004be-2853-4660-b6e8-060cc383ddbe"),
         ("If-Match" = Option<String>, Header, description = "The ETag that it must have.", example = "\"1\""),
         ModeParams,
+        SnakeExtras,
     ),
     responses(
         (status = 204, description = "It was deleted.", headers(("Deletion-Id" = String, description = "The deletion's id, under which the ledger has it."))),
@@ -78,12 +90,12 @@ pub async fn delete_record(
     body: Body,
     services: web::Data<Services>,
 ) -> Answer {
-    let params: ModeParams = authorized.params()?;
+    let (params, extras) = authorized.deletion_params::<ModeParams, SnakeExtras>()?;
     body.none().await?;
     let list = record_list_id(&path.0)?;
-    let key = ids::parse_uuid(&path.1).map(|id| Key::Id(id.into()));
-    let options = single(params.mode, authorized.if_match()?);
-    let deletion = services.deletions.delete_records_of(&authorized.caller, list, key, options).await?;
+    let item = Identifier::Id(path.1.clone());
+    let how = single(params.mode, authorized.if_match()?, extras)?;
+    let deletion = services.deletions.delete_records_of(&authorized.caller, list, item, how).await?;
     Ok(deleted(&deletion))
 }
 
@@ -97,6 +109,7 @@ pub async fn delete_record(
     params(
         ("id" = String, Path, description = "The list.", example = "8858c834-481d-4a02-8176-cffc02c50350"),
         NumberParams,
+        SnakeExtras,
     ),
     responses(
         (status = 204, description = "They were deleted.", headers(("Deletion-Id" = String, description = "The deletion's id, under which the ledger has it."))),
@@ -110,14 +123,14 @@ pub async fn delete_records_by_phone_number(
     body: Body,
     services: web::Data<Services>,
 ) -> Answer {
-    let params: NumberParams = authorized.params()?;
+    let (params, extras) = authorized.deletion_params::<NumberParams, SnakeExtras>()?;
     authorized.expects_no_version()?;
     body.none().await?;
     let list = record_list_id(&path)?;
     body::required_text("phone_number", &params.phone_number, 40)?;
-    let key = PhoneKey::parse(&params.phone_number).map(Key::PhoneNumber);
-    let options = options(params.mode, params.atomic, params.on_multiple);
-    let deletion = services.deletions.delete_records_of(&authorized.caller, list, key, options).await?;
+    let item = Identifier::PhoneNumber(params.phone_number);
+    let how = how(params.mode, params.atomic, params.on_multiple, extras)?;
+    let deletion = services.deletions.delete_records_of(&authorized.caller, list, item, how).await?;
     Ok(deleted(&deletion))
 }
 
@@ -130,6 +143,7 @@ pub async fn delete_records_by_phone_number(
     params(
         ("id" = String, Path, description = "The list.", example = "8858c834-481d-4a02-8176-cffc02c50350"),
         ReferenceParams,
+        SnakeExtras,
     ),
     responses(
         (status = 204, description = "They were deleted.", headers(("Deletion-Id" = String, description = "The deletion's id, under which the ledger has it."))),
@@ -143,14 +157,14 @@ pub async fn delete_external_records(
     body: Body,
     services: web::Data<Services>,
 ) -> Answer {
-    let params: ReferenceParams = authorized.params()?;
+    let (params, extras) = authorized.deletion_params::<ReferenceParams, SnakeExtras>()?;
     authorized.expects_no_version()?;
     body.none().await?;
     let list = record_list_id(&path)?;
     check_reference(&params)?;
-    let key = ExternalReference::parse(params.external_provider, params.external_id).map(Key::External);
-    let options = options(params.mode, params.atomic, params.on_multiple);
-    let deletion = services.deletions.delete_records_of(&authorized.caller, list, key, options).await?;
+    let item = Identifier::External { provider: params.external_provider, id: params.external_id };
+    let how = how(params.mode, params.atomic, params.on_multiple, extras)?;
+    let deletion = services.deletions.delete_records_of(&authorized.caller, list, item, how).await?;
     Ok(deleted(&deletion))
 }
 
@@ -166,7 +180,24 @@ fn check_reference(params: &ReferenceParams) -> Result<(), Error> {
 }
 
 fn deleted(deletion: &Deletion) -> HttpResponse {
-    with_deletion_id(&mut HttpResponse::NoContent(), deletion).finish()
+    handlers::deleted(deletion, StatusCode::NO_CONTENT).finish()
+}
+
+/// A list that is being removed.
+#[derive(Serialize, utoipa::ToSchema)]
+struct RemovalBody {
+    /// The list.
+    record_list_id: String,
+    /// Where its removal is looked up.
+    #[serde(rename = "_links")]
+    links: RemovalLinks,
+}
+
+/// Where the removal of a list is looked up.
+#[derive(Serialize, utoipa::ToSchema)]
+struct RemovalLinks {
+    /// The deletion.
+    deletion: Link,
 }
 
 /// What the deletion of one thing takes in its query.

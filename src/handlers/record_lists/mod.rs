@@ -111,7 +111,7 @@ pub struct RecordListsAccess;
 
 impl Access for RecordListsAccess {
     type Family = RecordListsFamily;
-    const SCOPE: Scope = Scope::RecordListsManage;
+    const SCOPE: Option<Scope> = Some(Scope::RecordListsManage);
     const REQUIRED: &'static [Named] = &[];
 }
 
@@ -120,7 +120,7 @@ pub struct RecordListsWriteAccess;
 
 impl Access for RecordListsWriteAccess {
     type Family = RecordListsFamily;
-    const SCOPE: Scope = Scope::RecordListsWrite;
+    const SCOPE: Option<Scope> = Some(Scope::RecordListsWrite);
     const REQUIRED: &'static [Named] = &[];
 }
 

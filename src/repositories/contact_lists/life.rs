@@ -17,7 +17,7 @@ pub async fn lock(
             sqlx::query_as!(
                 LockedRow,
                 r#"
-                SELECT id, deleted_at IS NOT NULL AS "trashed!", version, held
+                SELECT id, deleted_at IS NOT NULL AS "trashed!", version, held, deletion_id
                 FROM contact_lists
                 WHERE account_id = $1 AND stream_id = $2 AND id = ANY($3)
                 ORDER BY id
@@ -34,7 +34,7 @@ pub async fn lock(
             sqlx::query_as!(
                 LockedRow,
                 r#"
-                SELECT id, deleted_at IS NOT NULL AS "trashed!", version, held
+                SELECT id, deleted_at IS NOT NULL AS "trashed!", version, held, deletion_id
                 FROM contact_lists
                 WHERE account_id = $1 AND stream_id = $2 AND id = ANY($3)
                 ORDER BY id
@@ -73,7 +73,10 @@ pub async fn trash(conn: &mut Connection, account: &AccountId, ids: &[&str], sta
         Written,
         r#"
         UPDATE contact_lists
-        SET deleted_at = $3, deleted_by = $4, deletion_id = $5, updated_at = $3, version = version + 1
+        SET deleted_at = $3, deleted_by = $4, deletion_id = $5, updated_at = $3, version = version + 1,
+            purge_at = $3::timestamptz + (
+                SELECT r.days * interval '1 day' FROM retention r WHERE r.account_id = $1 AND r.resource = 'contact_list'
+            )
         WHERE account_id = $1 AND id = ANY($2) AND deleted_at IS NULL
         RETURNING id, version
         "#,

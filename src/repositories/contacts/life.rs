@@ -2,6 +2,33 @@
 
 use super::super::{Connection, LockedRow, Result, Stamp, Wait, Written};
 use crate::domain::ids::{AccountId, StreamId};
+use crate::domain::phone::PhoneKey;
+
+/// The contacts, live or trashed, that have one of the numbers, by number.
+pub async fn with_numbers(
+    conn: &mut Connection,
+    account: &AccountId,
+    stream: &StreamId,
+    numbers: &[&PhoneKey],
+) -> Result<Vec<(String, String)>> {
+    let numbers: Vec<&str> = numbers.iter().map(|number| number.as_str()).collect();
+    let rows = sqlx::query!(
+        r#"
+        SELECT phone_key AS "phone_key!", id AS "id!" FROM contacts
+        WHERE account_id = $1 AND stream_id = $2 AND phone_key = ANY($3) AND deleted_at IS NULL
+        UNION ALL
+        SELECT phone_key, id FROM contacts
+        WHERE account_id = $1 AND stream_id = $2 AND phone_key = ANY($3) AND deleted_at IS NOT NULL
+        ORDER BY 1, 2
+        "#,
+        account.as_str(),
+        stream.as_str(),
+        &numbers as _,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.phone_key, row.id)).collect())
+}
 
 /// Locks contacts for deletion, in the order of their ids.
 pub async fn lock(
@@ -16,7 +43,7 @@ pub async fn lock(
             sqlx::query_as!(
                 LockedRow,
                 r#"
-                SELECT id, deleted_at IS NOT NULL AS "trashed!", version, held
+                SELECT id, deleted_at IS NOT NULL AS "trashed!", version, held, deletion_id
                 FROM contacts
                 WHERE account_id = $1 AND stream_id = $2 AND id = ANY($3)
                 ORDER BY id
@@ -33,7 +60,7 @@ pub async fn lock(
             sqlx::query_as!(
                 LockedRow,
                 r#"
-                SELECT id, deleted_at IS NOT NULL AS "trashed!", version, held
+                SELECT id, deleted_at IS NOT NULL AS "trashed!", version, held, deletion_id
                 FROM contacts
                 WHERE account_id = $1 AND stream_id = $2 AND id = ANY($3)
                 ORDER BY id
@@ -72,7 +99,10 @@ pub async fn trash(conn: &mut Connection, account: &AccountId, ids: &[&str], sta
         Written,
         r#"
         UPDATE contacts
-        SET deleted_at = $3, deleted_by = $4, deletion_id = $5, updated_at = $3, version = version + 1
+        SET deleted_at = $3, deleted_by = $4, deletion_id = $5, updated_at = $3, version = version + 1,
+            purge_at = $3::timestamptz + (
+                SELECT r.days * interval '1 day' FROM retention r WHERE r.account_id = $1 AND r.resource = 'contact'
+            )
         WHERE account_id = $1 AND id = ANY($2) AND deleted_at IS NULL
         RETURNING id, version
         "#,

@@ -74,7 +74,7 @@ pub async fn lock(
             sqlx::query_as!(
                 LockedRow,
                 r#"
-                SELECT id::text AS "id!", deleted_at IS NOT NULL AS "trashed!", version, held
+                SELECT id::text AS "id!", deleted_at IS NOT NULL AS "trashed!", version, held, deletion_id
                 FROM records
                 WHERE account_id = $1 AND record_list_id = $2 AND id = ANY($3)
                 ORDER BY records.id
@@ -91,7 +91,7 @@ pub async fn lock(
             sqlx::query_as!(
                 LockedRow,
                 r#"
-                SELECT id::text AS "id!", deleted_at IS NOT NULL AS "trashed!", version, held
+                SELECT id::text AS "id!", deleted_at IS NOT NULL AS "trashed!", version, held, deletion_id
                 FROM records
                 WHERE account_id = $1 AND record_list_id = $2 AND id = ANY($3)
                 ORDER BY records.id
@@ -131,7 +131,10 @@ pub async fn trash(
         Written,
         r#"
         UPDATE records
-        SET deleted_at = $4, deleted_by = $5, deletion_id = $6, updated_at = $4, version = version + 1
+        SET deleted_at = $4, deleted_by = $5, deletion_id = $6, updated_at = $4, version = version + 1,
+            purge_at = $4::timestamptz + (
+                SELECT r.days * interval '1 day' FROM retention r WHERE r.account_id = $1 AND r.resource = 'record'
+            )
         WHERE account_id = $1 AND record_list_id = $2 AND id = ANY($3) AND deleted_at IS NULL
         RETURNING id::text AS "id!", version
         "#,

@@ -116,3 +116,62 @@ pub async fn remove_of(conn: &mut Connection, account: &AccountId, list: Uuid) -
     .fetch_all(conn)
     .await
 }
+
+/// The first of the lists that has more records, live or trashed, than that.
+pub async fn first_large(
+    conn: &mut Connection,
+    account: &AccountId,
+    lists: &[Uuid],
+    most: i64,
+) -> Result<Option<String>> {
+    sqlx::query_scalar!(
+        r#"
+        SELECT list::text AS "list!"
+        FROM unnest($2::uuid[]) AS list
+        WHERE EXISTS (
+            SELECT FROM records r WHERE r.account_id = $1 AND r.record_list_id = list ORDER BY r.id OFFSET $3 LIMIT 1
+        )
+        LIMIT 1
+        "#,
+        account.as_str(),
+        lists,
+        most,
+    )
+    .fetch_optional(conn)
+    .await
+}
+
+/// Locks some records of a list, live or trashed, in the order of their ids. Answers which.
+pub async fn lock_some_of(conn: &mut Connection, account: &AccountId, list: Uuid, limit: i64) -> Result<Vec<Uuid>> {
+    sqlx::query_scalar!(
+        r#"
+        SELECT id FROM records
+        WHERE account_id = $1 AND record_list_id = $2
+        ORDER BY id
+        LIMIT $3
+        FOR UPDATE
+        "#,
+        account.as_str(),
+        list,
+        limit,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// Removes trashed records of a list for good. Answers which went.
+pub async fn remove_some(conn: &mut Connection, account: &AccountId, list: Uuid, ids: &[Uuid]) -> Result<Vec<Written>> {
+    sqlx::query_as!(
+        Written,
+        r#"
+        DELETE FROM records
+        WHERE account_id = $1 AND record_list_id = $2 AND id = ANY($3)
+        RETURNING id::text AS "id!", version
+        "#,
+        account.as_str(),
+        list,
+        ids,
+    )
+    .fetch_all(conn)
+    .await
+}

@@ -3,16 +3,22 @@
 
 use std::collections::{HashMap, HashSet};
 
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::domain::deletion::{Found, Key, Mode, RowId, Target};
+use crate::domain::filter::{Among, Filter};
 use crate::domain::ids::{self, AccountId};
+use crate::domain::operation::{BATCH, Resource};
 use crate::domain::phone::PhoneKey;
 use crate::domain::record::ExternalReference;
 use crate::error::{Error, Thing};
+use crate::repositories::trash::matching::{self, Part};
+use crate::repositories::trash::purge::{self, Over};
+use crate::repositories::trash::restore::{self, Known};
 use crate::repositories::{
-    Connection, LockedRow, Stamp, Wait, Written, campaign_record_lists, campaigns, contact_list_members, contact_lists,
-    contacts, record_lists, records,
+    self, Connection, LockedRow, Stamp, Wait, Written, campaign_record_lists, campaigns, contact_list_members,
+    contact_lists, contacts, record_lists, records,
 };
 
 /// What a removal took.
@@ -68,6 +74,13 @@ pub async fn matches(
             Key::External(reference) => {
                 references.insert(reference);
             }
+        }
+    }
+    if let Target::Contacts(stream) = target
+        && !numbers.is_empty()
+    {
+        for (number, id) in contacts::with_numbers(conn, account, stream, &numbers).await? {
+            matches.entry(Key::PhoneNumber(PhoneKey::stored(number))).or_default().push(RowId::stored(id));
         }
     }
     if let Target::Records(list) = target {
@@ -236,6 +249,172 @@ pub async fn remove(
             Removed { rows: records::remove(conn, account, *list, &ids).await?, children: Vec::new() }
         }
     })
+}
+
+/// The ids of the rows that a filter takes, in their order.
+pub async fn matching(
+    conn: &mut Connection,
+    account: &AccountId,
+    target: &Target,
+    filter: &Filter,
+    among: Among,
+    part: Part<'_>,
+) -> Result<Vec<RowId>, Error> {
+    repositories::plan_for_values(conn).await?;
+    let ids = match target {
+        Target::Contacts(stream) => matching::contacts(conn, account, stream.as_str(), filter, among, part).await?,
+        Target::ContactLists(stream) => {
+            matching::contact_lists(conn, account, stream.as_str(), filter, among, part).await?
+        }
+        Target::Campaigns(stream) => matching::campaigns(conn, account, stream.as_str(), filter, among, part).await?,
+        Target::RecordLists => matching::record_lists(conn, account, "", filter, among, part).await?,
+        Target::Records(list) => matching::records(conn, account, *list, filter, among, part).await?,
+    };
+    Ok(ids.into_iter().map(RowId::stored).collect())
+}
+
+/// What the longest trashed thing of a kind belongs to whose time is over.
+pub async fn next_over(
+    conn: &mut Connection,
+    account: &AccountId,
+    resource: Resource,
+    over: Over,
+) -> Result<Option<Target>, Error> {
+    let within = match resource {
+        Resource::Contact => purge::next_of_contacts(conn, account, over).await?,
+        Resource::ContactList => purge::next_of_contact_lists(conn, account, over).await?,
+        Resource::Campaign => purge::next_of_campaigns(conn, account, over).await?,
+        Resource::RecordList => purge::next_of_record_lists(conn, account, over).await?,
+        Resource::Record => purge::next_of_records(conn, account, over).await?,
+    };
+    let target = within.map(|within| resource.within(&within).ok_or(Error::Internal("a stored id is well formed")));
+    target.transpose()
+}
+
+/// Locks trashed things whose time is over.
+pub async fn lock_over(
+    conn: &mut Connection,
+    account: &AccountId,
+    target: &Target,
+    over: Over,
+    limit: i64,
+) -> Result<Vec<Written>, Error> {
+    Ok(match target {
+        Target::Contacts(stream) => purge::lock_contacts(conn, account, stream.as_str(), over, limit).await?,
+        Target::ContactLists(stream) => purge::lock_contact_lists(conn, account, stream.as_str(), over, limit).await?,
+        Target::Campaigns(stream) => purge::lock_campaigns(conn, account, stream.as_str(), over, limit).await?,
+        Target::RecordLists => purge::lock_record_lists(conn, account, over, limit).await?,
+        Target::Records(list) => purge::lock_records(conn, account, *list, over, limit).await?,
+    })
+}
+
+/// How many rows a filter takes.
+pub async fn count_matching(
+    conn: &mut Connection,
+    account: &AccountId,
+    target: &Target,
+    filter: &Filter,
+    among: Among,
+) -> Result<i64, Error> {
+    let (mut count, mut place) = (0, String::new());
+    loop {
+        let ids = matching(conn, account, target, filter, among, Part::After(&place, 10_000)).await?;
+        let Some(last) = ids.last() else { return Ok(count) };
+        place = last.as_str().to_owned();
+        count += i64::try_from(ids.len()).unwrap_or(i64::MAX);
+    }
+}
+
+/// The first of the lists that has more people or records, live or trashed, than a batch takes.
+pub async fn first_large(
+    conn: &mut Connection,
+    account: &AccountId,
+    target: &Target,
+    lists: &[&RowId],
+) -> Result<Option<RowId>, Error> {
+    let most = i64::try_from(BATCH).unwrap_or(i64::MAX);
+    let found = match target {
+        Target::ContactLists(_) => contact_list_members::first_large(conn, account, &texts(lists), most).await?,
+        Target::RecordLists => records::first_large(conn, account, &uuids(lists), most).await?,
+        Target::Contacts(_) | Target::Campaigns(_) | Target::Records(_) => None,
+    };
+    Ok(found.map(RowId::stored))
+}
+
+/// Removes a batch of the people on a trashed contact list, or of the records in a trashed record list, for good.
+pub async fn remove_children(
+    conn: &mut Connection,
+    account: &AccountId,
+    target: &Target,
+    list: &RowId,
+    stamp: &Stamp,
+) -> Result<Children, Error> {
+    let most = i64::try_from(BATCH).unwrap_or(i64::MAX);
+    let within = list.as_str().to_owned();
+    if let Target::ContactLists(_) = target {
+        let ids = contact_list_members::lock_some_of(conn, account, list.as_str(), most).await?;
+        contact_list_members::trash(conn, account, list.as_str(), &ids, stamp).await?;
+        let rows = contact_list_members::remove(conn, account, list.as_str(), &ids).await?;
+        return Ok(Children { resource: "contact_list_member", within, rows });
+    }
+    let list = ids::parse_uuid(list.as_str()).ok_or(Error::Internal("a record list's id is a UUID"))?;
+    let ids = records::lock_some_of(conn, account, list, most).await?;
+    records::trash(conn, account, list, &ids, stamp).await?;
+    records::remove_phones(conn, account, list, &ids).await?;
+    let rows = records::remove_some(conn, account, list, &ids).await?;
+    Ok(Children { resource: "record", within, rows })
+}
+
+/// What trashed rows were known by, and who is known by it now. Campaigns and record lists may share their names.
+pub async fn known(
+    conn: &mut Connection,
+    account: &AccountId,
+    target: &Target,
+    ids: &[&RowId],
+) -> Result<Vec<Known>, Error> {
+    Ok(match target {
+        Target::Contacts(_) => restore::contact_keys(conn, account, &texts(ids)).await?,
+        Target::ContactLists(_) => restore::contact_list_keys(conn, account, &texts(ids)).await?,
+        Target::Records(list) => restore::record_keys(conn, account, *list, &uuids(ids)).await?,
+        Target::Campaigns(_) | Target::RecordLists => Vec::new(),
+    })
+}
+
+/// Restores trashed rows, which must be locked.
+pub async fn restore(
+    conn: &mut Connection,
+    account: &AccountId,
+    target: &Target,
+    ids: &[&RowId],
+    at: OffsetDateTime,
+) -> Result<Vec<Written>, Error> {
+    Ok(match target {
+        Target::Contacts(_) => restore::contacts(conn, account, &texts(ids), at).await?,
+        Target::ContactLists(_) => restore::contact_lists(conn, account, &texts(ids), at).await?,
+        Target::Campaigns(_) => {
+            let written = restore::campaigns(conn, account, &texts(ids), at).await?;
+            restore::take_up_lists(conn, account, &texts(ids)).await?;
+            written
+        }
+        Target::RecordLists => restore::record_lists(conn, account, &uuids(ids), at).await?,
+        Target::Records(list) => restore::records(conn, account, *list, &uuids(ids), at).await?,
+    })
+}
+
+/// The lists that restored campaigns were attached to and that are not there any more, by campaign.
+pub async fn missing_lists(
+    conn: &mut Connection,
+    account: &AccountId,
+    target: &Target,
+    ids: &[&RowId],
+) -> Result<HashMap<String, Vec<String>>, Error> {
+    let mut missing: HashMap<String, Vec<String>> = HashMap::new();
+    if matches!(target, Target::Campaigns(_)) {
+        for (campaign, list) in restore::missing_lists(conn, account, &texts(ids)).await? {
+            missing.entry(campaign).or_default().push(list);
+        }
+    }
+    Ok(missing)
 }
 
 /// A parent is on hold when a row below it is.

@@ -2,7 +2,10 @@
 //! order, decide, write, ledger, commit. Kinds differ in `kinds.rs` only.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
+use secrecy::SecretString;
+use tokio::sync::Notify;
 use uuid::Uuid;
 
 use crate::clock::Clock;
@@ -12,22 +15,33 @@ use crate::domain::contact_list::ContactList;
 use crate::domain::deletion::{
     self, Deletion, Failure, Found, Key, Mode, Options, Outcome, Plan, Request, RowId, Target,
 };
+use crate::domain::identifier::Identifier;
 use crate::domain::identity::{Caller, Scope};
 use crate::domain::ids::{self, CampaignId, ContactId, ContactListId, StreamId};
+use crate::domain::operation::{Operation, Told};
 use crate::error::{Error, Thing};
 use crate::postgres::{Database, Try};
+use crate::repositories::deletions::NewChunk;
 use crate::repositories::ledger::{self, Action, Entry};
 use crate::repositories::{self, Connection, Stamp, Visibility, Wait, Written};
+use crate::sealing::Sealer;
 
 use super::campaigns::of_type;
 
 mod kinds;
+pub mod lookup;
+pub mod restore;
+pub mod upkeep;
+pub mod work;
 
 /// Deletes things of every kind.
 #[derive(Clone)]
 pub struct Deletions {
     database: Database,
     clock: Clock,
+    sealer: Arc<Sealer>,
+    /// Rung when there is something to do in the background.
+    wake: Arc<Notify>,
 }
 
 /// What the items of a request stand for, locked.
@@ -37,8 +51,8 @@ struct Locked {
 }
 
 impl Deletions {
-    pub(super) fn new(database: Database, clock: Clock) -> Self {
-        Self { database, clock }
+    pub(super) fn new(database: Database, clock: Clock, sealer: Arc<Sealer>, wake: Arc<Notify>) -> Self {
+        Self { database, clock, sealer, wake }
     }
 
     /// Deletes many things and answers one outcome for each, in the order asked.
@@ -46,14 +60,15 @@ impl Deletions {
     /// # Errors
     ///
     /// [`Error::MissingScope`] for a hard deletion by a client that may not;
-    /// [`Error::NotFound`] when the record list is not there. What happens to a
+    /// [`Error::NotFound`] when the record list is not there;
+    /// [`Error::MaxAffected`] when more rows would go than may. What happens to a
     /// single item is an outcome and not an error.
     pub async fn delete_many(&self, caller: &Caller, request: &Request) -> Result<Deletion, Error> {
         require_mode(caller, request.options.mode)?;
         self.database
             .transaction(&caller.account_id, async |conn, which| {
                 let locked = lock(conn, caller, request, which).await?;
-                carry_out(conn, caller, request, &locked, self.stamp(caller)).await
+                self.carry_out(conn, caller, request, &locked).await
             })
             .await
     }
@@ -68,13 +83,16 @@ impl Deletions {
         caller: &Caller,
         stream: &StreamId,
         id: &ContactId,
-        options: Options,
-    ) -> Result<(Deletion, Contact), Error> {
-        let request = single(Target::Contacts(stream.clone()), id.clone().into(), options);
+        how: How,
+    ) -> Result<(Deletion, Option<Contact>), Error> {
+        let request = how.single(Target::Contacts(stream.clone()), id.to_string());
         let image =
             async |conn: &mut Connection| Ok(repositories::contacts::find(conn, &caller.account_id, stream, id).await?);
         let (deletion, contact) = self.delete_one(caller, &request, Thing::Contact, image, |_| None).await?;
-        let contact = contact.deleted(deletion.at);
+        let contact = contact.map(|contact| match deletion.rows() {
+            0 => contact,
+            _ => contact.deleted(deletion.at),
+        });
         Ok((deletion, contact))
     }
 
@@ -89,9 +107,9 @@ impl Deletions {
         caller: &Caller,
         stream: &StreamId,
         id: &ContactListId,
-        options: Options,
-    ) -> Result<(Deletion, ContactList), Error> {
-        let request = single(Target::ContactLists(stream.clone()), id.clone().into(), options);
+        how: How,
+    ) -> Result<(Deletion, Option<ContactList>), Error> {
+        let request = how.single(Target::ContactLists(stream.clone()), id.to_string());
         let image = async |conn: &mut Connection| {
             Ok(repositories::contact_lists::find(conn, &caller.account_id, stream, id, Visibility::WithTrash).await?)
         };
@@ -109,9 +127,9 @@ impl Deletions {
         stream: &StreamId,
         id: &CampaignId,
         campaign_type: Option<CampaignType>,
-        options: Options,
-    ) -> Result<(Deletion, Campaign), Error> {
-        let request = single(Target::Campaigns(stream.clone()), id.clone().into(), options);
+        how: How,
+    ) -> Result<(Deletion, Option<Campaign>), Error> {
+        let request = how.single(Target::Campaigns(stream.clone()), id.to_string());
         let image = async |conn: &mut Connection| {
             let found =
                 repositories::campaigns::find(conn, &caller.account_id, stream, id, Visibility::WithTrash).await?;
@@ -125,8 +143,8 @@ impl Deletions {
     /// # Errors
     ///
     /// What [`Deletions::delete_many`] says of an item, as an error.
-    pub async fn delete_record_list(&self, caller: &Caller, id: Uuid, options: Options) -> Result<Deletion, Error> {
-        let request = single(Target::RecordLists, id.into(), options);
+    pub async fn delete_record_list(&self, caller: &Caller, id: Uuid, how: How) -> Result<Deletion, Error> {
+        let request = how.single(Target::RecordLists, id.to_string());
         let deletion = self.delete_many(caller, &request).await?;
         of_one(deletion).map_err(|failure| Error::refused(Thing::RecordList, &id.to_string(), None, failure))
     }
@@ -141,10 +159,10 @@ impl Deletions {
         &self,
         caller: &Caller,
         list: Uuid,
-        key: Option<Key>,
-        options: Options,
+        item: Identifier,
+        how: How,
     ) -> Result<Deletion, Error> {
-        let request = Request { target: Target::Records(list), items: vec![key], options };
+        let request = how.of(Target::Records(list), item);
         let deletion = self.delete_many(caller, &request).await?;
         of_one(deletion).map_err(|failure| Error::refused(Thing::Record, "", None, failure))
     }
@@ -156,23 +174,86 @@ impl Deletions {
         thing: Thing,
         image: impl AsyncFn(&mut Connection) -> Result<Option<T>, Error>,
         name: impl Fn(&T) -> Option<String>,
-    ) -> Result<(Deletion, T), Error> {
+    ) -> Result<(Deletion, Option<T>), Error> {
         require_mode(caller, request.options.mode)?;
         self.database
             .transaction(&caller.account_id, async |conn, which| {
                 let locked = lock(conn, caller, request, which).await?;
                 let image = image(conn).await?;
-                let deletion = carry_out(conn, caller, request, &locked, self.stamp(caller)).await?;
+                let deletion = self.carry_out(conn, caller, request, &locked).await?;
                 match (of_one(deletion), image) {
-                    (Ok(deletion), Some(image)) => Ok((deletion, image)),
+                    (Ok(deletion), None) if deletion.rows() > 0 => {
+                        Err(Error::Internal("a row that was deleted could not be read before"))
+                    }
+                    (Ok(deletion), image) => Ok((deletion, image)),
                     (Err(failure), image) => {
                         let id = locked.found.keys().next().map(RowId::as_str).unwrap_or_default();
                         Err(Error::refused(thing, id, image.as_ref().and_then(&name), failure))
                     }
-                    (Ok(_), None) => Err(Error::Internal("a row that was deleted could not be read before")),
                 }
             })
             .await
+    }
+
+    /// Decides, does it, and writes down what became of it, unless it is only to be said.
+    async fn carry_out(
+        &self,
+        conn: &mut Connection,
+        caller: &Caller,
+        request: &Request,
+        locked: &Locked,
+    ) -> Result<Deletion, Error> {
+        let stamp = self.stamp(caller);
+        let options = &request.options;
+        let plan = deletion::decide(&request.keys(), &locked.matches, &locked.found, options);
+        within(options, plan.rows())?;
+        let mut deletion = Deletion {
+            id: stamp.deletion_id,
+            at: stamp.at,
+            is_validated_only: options.validate_only,
+            is_kept: request.is_kept && !options.validate_only,
+            is_queued: false,
+            outcomes: Vec::new(),
+        };
+        if !options.validate_only {
+            deletion.is_queued =
+                options.mode == Mode::Hard && work::is_large(conn, &caller.account_id, &request.target, &plan).await?;
+            if deletion.is_queued {
+                trash(conn, caller, &request.target, &plan, &stamp).await?;
+                self.queue_removal(conn, caller, request, &stamp).await?;
+            } else {
+                write(conn, caller, &request.target, options.mode, &plan, &stamp).await?;
+            }
+        }
+        deletion.outcomes = plan.outcomes;
+        if deletion.is_queued {
+            self.wake.notify_one();
+        } else if deletion.is_kept {
+            self.keep(conn, caller, request, &deletion).await?;
+        }
+        Ok(deletion)
+    }
+
+    async fn keep(
+        &self,
+        conn: &mut Connection,
+        caller: &Caller,
+        request: &Request,
+        deletion: &Deletion,
+    ) -> Result<(), Error> {
+        let by = caller.user_id.as_str();
+        let operation = Operation::done(&request.target, &request.options, request.note.clone(), by, deletion);
+        let told: Vec<Told> = deletion.outcomes.iter().map(Told::of).collect();
+        let sealed = self.seal_items(deletion.id, 1, &request.items)?;
+        let chunk = NewChunk { first_position: 1, items: told.len(), sealed_items: Some(&sealed), told: Some(&told) };
+        Ok(repositories::deletions::insert(conn, caller, &operation, None, Some(&chunk)).await?)
+    }
+
+    /// Identifiers can be personal data: they are kept so that only we can read them, where they belong.
+    fn seal_items(&self, deletion: Uuid, first_position: i64, items: &[Identifier]) -> Result<Vec<u8>, Error> {
+        let text = serde_json::to_string(items).map_err(|_| Error::Internal("identifiers are JSON"))?;
+        let sealed = self.sealer.seal(&items_of(deletion, first_position), &SecretString::from(text));
+        sealed.map_err(|_| Error::Internal("identifiers cannot be sealed"))
     }
 
     fn stamp(&self, caller: &Caller) -> Stamp {
@@ -181,8 +262,38 @@ impl Deletions {
     }
 }
 
-fn single(target: Target, id: RowId, options: Options) -> Request {
-    Request { target, items: vec![Some(Key::Id(id))], options }
+/// How one thing is to be deleted.
+#[derive(Clone, Debug, Default)]
+pub struct How {
+    /// The options.
+    pub options: Options,
+    /// What the caller says of it.
+    pub note: Option<String>,
+}
+
+impl How {
+    fn single(self, target: Target, id: String) -> Request {
+        self.of(target, Identifier::Id(id))
+    }
+
+    /// A single deletion is looked up from the ledger; only what its caller says of it must be kept beside.
+    fn of(self, target: Target, item: Identifier) -> Request {
+        Request { target, items: vec![item], options: self.options, is_kept: self.note.is_some(), note: self.note }
+    }
+}
+
+/// What sealed identifiers are bound to.
+fn items_of(deletion: Uuid, first_position: i64) -> String {
+    format!("items of {deletion} from {first_position}")
+}
+
+/// That no more rows go than may.
+fn within(options: &Options, rows: usize) -> Result<(), Error> {
+    let rows = u64::try_from(rows).unwrap_or(u64::MAX);
+    match options.max_affected {
+        Some(limit) if rows > limit => Err(Error::MaxAffected { rows, limit }),
+        _ => Ok(()),
+    }
 }
 
 /// A deletion of one thing, unless that failed.
@@ -205,7 +316,8 @@ fn require_mode(caller: &Caller, mode: Mode) -> Result<(), Error> {
 async fn lock(conn: &mut Connection, caller: &Caller, request: &Request, which: Try) -> Result<Locked, Error> {
     let (account, target) = (&caller.account_id, &request.target);
     kinds::require_visible(conn, account, target).await?;
-    let keys: Vec<&Key> = request.items.iter().flatten().collect();
+    let keys = request.keys();
+    let keys: Vec<&Key> = keys.iter().flatten().collect();
     let mut matches = kinds::matches(conn, account, target, &keys).await?;
     let mut ids: Vec<&RowId> = matches.values().flatten().collect();
     ids.sort();
@@ -216,7 +328,9 @@ async fn lock(conn: &mut Connection, caller: &Caller, request: &Request, which: 
         .into_iter()
         .map(|row| {
             let id = RowId::stored(row.id);
-            (id.clone(), Found::locked(id, row.trashed, row.version, row.held))
+            let found =
+                Found { deletion_id: row.deletion_id, ..Found::locked(id.clone(), row.trashed, row.version, row.held) };
+            (id, found)
         })
         .collect();
     if wait == Wait::Skip {
@@ -238,19 +352,18 @@ async fn lock(conn: &mut Connection, caller: &Caller, request: &Request, which: 
     Ok(Locked { matches, found })
 }
 
-async fn carry_out(
+async fn write(
     conn: &mut Connection,
     caller: &Caller,
-    request: &Request,
-    locked: &Locked,
-    stamp: Stamp,
-) -> Result<Deletion, Error> {
-    let plan = deletion::decide(&request.items, &locked.matches, &locked.found, &request.options);
-    match request.options.mode {
-        Mode::Soft => trash(conn, caller, &request.target, &plan, &stamp).await?,
-        Mode::Hard => remove(conn, caller, &request.target, &plan, &stamp).await?,
+    target: &Target,
+    mode: Mode,
+    plan: &Plan,
+    stamp: &Stamp,
+) -> Result<(), Error> {
+    match mode {
+        Mode::Soft => trash(conn, caller, target, plan, stamp).await,
+        Mode::Hard => remove(conn, caller, target, plan, stamp).await,
     }
-    Ok(Deletion { id: stamp.deletion_id, at: stamp.at, outcomes: plan.outcomes })
 }
 
 async fn trash(

@@ -13,6 +13,7 @@ use expunge::domain::ids::{AccountId, ClientId};
 use expunge::handlers::Settings;
 use expunge::postgres::PoolSettings;
 use expunge::sealing::{self, Sealer};
+use expunge::services::Services;
 use expunge::services::operator::Operator;
 use expunge::services::tokens;
 use reqwest::Method;
@@ -137,7 +138,14 @@ impl TestApp {
         lock_timeout: Duration,
         identity: &IdentityArgs,
     ) {
-        let parts = Parts {
+        let parts = self.parts(options, lock_timeout, identity);
+        app::check(&parts).await.unwrap_or_else(|error| panic!("{error}"));
+        let application = app::build(parts, listener).expect("the listener can be used");
+        tokio::spawn(application.serve());
+    }
+
+    fn parts(&self, options: PgConnectOptions, lock_timeout: Duration, identity: &IdentityArgs) -> Parts {
+        Parts {
             database: options,
             pool: PoolSettings { max_connections: 16, acquire_timeout: Duration::from_secs(30), lock_timeout },
             keyring: app::keyring(&self.secret_key, &self.base_url, identity).expect("the settings are right"),
@@ -147,13 +155,28 @@ impl TestApp {
                 record_bulk_limit: 100,
                 cors_origins: vec![PAGE.to_owned()],
             },
+            // What goes on in the background goes on when a test says so.
+            workers: 0,
             threads: NonZero::new(2),
             drain: Duration::ZERO,
             shutdown_timeout: 1,
-        };
-        app::check(&parts).await.unwrap_or_else(|error| panic!("{error}"));
-        let application = app::build(parts, listener).expect("the listener can be used");
-        tokio::spawn(application.server);
+        }
+    }
+
+    /// The services, behind HTTP's back.
+    pub fn services(&self) -> Services {
+        let identity = IdentityArgs { signing_keys: Vec::new(), issuers: Vec::new() };
+        app::services(&self.parts(self.database.app(), PATIENCE, &identity))
+    }
+
+    /// Works in the background until there is nothing to do. Answers how many batches that took.
+    pub async fn work(&self) -> usize {
+        let services = self.services();
+        let mut batches = 0;
+        while services.deletions.work().await.expect("the database answers") {
+            batches += 1;
+        }
+        batches
     }
 
     /// A request without any identity.
@@ -303,6 +326,11 @@ impl TestApp {
         .await
         .expect("an import can be written");
         id.to_string()
+    }
+
+    /// A number that the database tells, by a statement that is put together.
+    pub async fn counted(&self, sql: String) -> i64 {
+        sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).fetch_one(&self.admin).await.expect("a number")
     }
 
     /// A number from the database, for looking behind the service's back.

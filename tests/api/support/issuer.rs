@@ -111,7 +111,7 @@ pub fn unsigned(header: &str, claims: &str) -> String {
 pub fn platform_claims(account: &Account, now: i64, changes: &Value) -> Value {
     let mut claims = json!({
         "iss": ISSUER, "aud": AUDIENCE, "aid": account.id, "cid": account.client.as_str(), "sub": "svc",
-        "scp": "configuration campaign_management record-lists:manage deletions:hard", "iat": now, "exp": now + 600
+        "scp": "configuration campaign_management record-lists:manage deletions:hard deletions:read retention:manage", "iat": now, "exp": now + 600
     });
     let all = claims.as_object_mut().expect("claims are an object");
     for (claim, value) in changes.as_object().expect("changes are an object") {

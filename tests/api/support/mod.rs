@@ -12,4 +12,4 @@ pub mod refusal;
 pub use app::{Account, TestApp, campaign_bases, test_clock};
 pub use http::{Answer, redacted_times};
 pub use operations::{Operation, Things};
-pub use refusal::{Family, fingerprint};
+pub use refusal::{Family, fingerprint, things_fingerprint};

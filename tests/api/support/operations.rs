@@ -27,6 +27,12 @@ pub struct Things {
     pub attached_record_list: String,
     /// A live record in the first; two more are there for those who name records otherwise.
     pub record: String,
+    /// A deletion of another contact, which is in the trash.
+    pub deletion: String,
+    /// That contact.
+    pub trashed_contact: String,
+    /// A deletion that nobody has begun to do.
+    pub queued_deletion: String,
     /// Makes the names and numbers of new things unique.
     pub number: u64,
 }
@@ -72,8 +78,20 @@ impl Things {
              "external_provider": "crm", "external_id": "1"}
         ]});
         let records = post(app, account, &format!("/record-lists/{record_list}/records/bulks"), &new).await.expect(201);
+        let other = app.contacts_as(account, 9_500_000_000 + number, 1).await;
+        let path = account.bulk_delete_path();
+        let deleted = app.request_as(account, Method::DELETE, &path).json(&json!({ "ids": other })).send().await;
+        let queued = app
+            .request_as(account, Method::POST, "/v1/deletions")
+            .header("Prefer", "respond-async")
+            .json(&json!({"resource": "contact", "within": {"stream_id": account.stream}, "items": [{"id": "x"}]}))
+            .send()
+            .await;
         Self {
             contact,
+            queued_deletion: queued.header("Deletion-Id").expect("a deletion has an id").to_owned(),
+            trashed_contact: other[0].clone(),
+            deletion: deleted.header("Deletion-Id").expect("a deletion has an id").to_owned(),
             contact_import: app.contact_import_of(account).await,
             contact_list,
             contact_list_name,
@@ -96,6 +114,9 @@ impl Things {
             record_list: "8858c834-481d-4a02-8176-cffc02c50350".to_owned(),
             attached_record_list: "ba85ef13-ed0c-4acc-8799-4b2e81e91dcb".to_owned(),
             record: "f03004be-2853-4660-b6e8-060cc383ddbe".to_owned(),
+            deletion: "01a20694-3b1c-7d35-a9fe-12ab34cd56ef".to_owned(),
+            trashed_contact: "00000000c1746a6142900001".to_owned(),
+            queued_deletion: "01a20694-3b1c-7d35-a9fe-12ab34cd56e0".to_owned(),
             number: 0,
         }
     }
@@ -112,6 +133,9 @@ impl Things {
             (&self.record_list, "<record list>"),
             (&self.attached_record_list, "<attached record list>"),
             (&self.record, "<record>"),
+            (&self.deletion, "<deletion>"),
+            (&self.trashed_contact, "<trashed contact>"),
+            (&self.queued_deletion, "<queued deletion>"),
         ];
         for (name, any) in names {
             text = text.replace(name.as_str(), any);
@@ -124,6 +148,7 @@ impl Things {
         let mut operations = self.contacts(account);
         operations.extend(self.campaigns(account));
         operations.extend(self.record_lists());
+        operations.extend(self.native(account));
         operations
     }
 
@@ -424,8 +449,72 @@ impl Things {
     }
 }
 
+impl Things {
+    fn native(&self, account: &Account) -> Vec<Operation> {
+        let Self { contact, deletion, .. } = self;
+        let operation = |id, method: Method, path: String, body: Option<Value>, scope: Scope| Operation {
+            id,
+            method,
+            path: format!("/v1{path}"),
+            body,
+            form: None,
+            family: Family::Native,
+            scope,
+            success: 200,
+        };
+        let new = json!({
+            "resource": "contact", "within": {"stream_id": account.stream}, "items": [{"id": contact}], "mode": "soft",
+            "atomic": false, "on_multiple": "all", "validate_only": false, "allow_missing": false, "max_affected": 1,
+            "note": "why"
+        });
+        let read = Scope::DeletionsRead;
+        vec![
+            operation("create_deletion", Method::POST, "/deletions".to_owned(), Some(new), Scope::Configuration),
+            Operation {
+                success: 202,
+                ..operation(
+                    "cancel_deletion",
+                    Method::POST,
+                    format!("/deletions/{}/cancel", self.queued_deletion),
+                    None,
+                    Scope::Configuration,
+                )
+            },
+            operation(
+                "undo_deletion",
+                Method::POST,
+                format!("/deletions/{deletion}/undo"),
+                Some(json!({"note": "why"})),
+                Scope::DeletionsRestore,
+            ),
+            operation("list_trash", Method::GET, "/trash".to_owned(), None, read),
+            operation(
+                "restore_trash",
+                Method::POST,
+                "/trash/restore".to_owned(),
+                Some(json!({
+                    "resource": "contact", "within": {"stream_id": account.stream},
+                    "items": [{"id": self.trashed_contact}], "note": "why"
+                })),
+                Scope::DeletionsRestore,
+            ),
+            operation("get_retention", Method::GET, "/retention".to_owned(), None, Scope::RetentionManage),
+            operation(
+                "set_retention",
+                Method::PUT,
+                "/retention".to_owned(),
+                Some(json!({"contact": 30, "contact_list": 30, "campaign": 30, "record_list": 30, "record": 30})),
+                Scope::RetentionManage,
+            ),
+            operation("list_deletions", Method::GET, "/deletions".to_owned(), None, read),
+            operation("get_deletion", Method::GET, format!("/deletions/{deletion}"), None, read),
+            operation("list_deletion_outcomes", Method::GET, format!("/deletions/{deletion}/outcomes"), None, read),
+        ]
+    }
+}
+
 impl Operation {
-    /// Whether it deletes.
+    /// Whether it deletes by a path of a vendor's family.
     pub fn is_deletion(&self) -> bool {
         self.id.contains("delete")
     }
@@ -435,9 +524,16 @@ impl Operation {
         self.is_deletion() && self.body.is_some()
     }
 
+    /// Whether it answers an outcome for each thing that it deletes or restores.
+    pub fn reports_each_deletion(&self) -> bool {
+        self.is_bulk_deletion() || ["create_deletion", "restore_trash"].contains(&self.id)
+    }
+
     /// Whether it answers an outcome for each thing that its body names.
     pub fn reports_each_item(&self) -> bool {
-        self.is_bulk_deletion() || self.id.starts_with("bulk_update")
+        self.is_bulk_deletion()
+            || self.id.starts_with("bulk_update")
+            || ["create_deletion", "restore_trash"].contains(&self.id)
     }
 
     /// Whether it names something that must be there.
@@ -457,6 +553,10 @@ impl Operation {
             "create_contact_list_v2",
             "list_record_lists",
             "create_record_list",
+            "list_deletions",
+            "list_trash",
+            "get_retention",
+            "set_retention",
         ];
         !not.contains(&self.id)
     }

@@ -81,11 +81,16 @@ impl Family {
                 Some((code.to_owned(), complaints))
             }
             Family::Native => {
-                has_fields(body, &["type", "title", "status", "detail", "reason"], &[])?;
+                has_fields(body, &["type", "title", "status", "detail", "reason"], &["errors"])?;
                 (body["status"] == status).then_some(())?;
                 text(&body["type"])?;
                 text(&body["title"])?;
-                Some((text(&body["reason"])?.to_owned(), vec![text(&body["detail"])?.to_owned()]))
+                let mut complaints = vec![text(&body["detail"])?.to_owned()];
+                for field in body.get("errors").and_then(Value::as_array).into_iter().flatten() {
+                    has_fields(field, &["field", "message"], &[])?;
+                    complaints.push(format!("{}: {}", text(&field["field"])?, text(&field["message"])?));
+                }
+                Some((text(&body["reason"])?.to_owned(), complaints))
             }
         }
     }
@@ -137,4 +142,11 @@ pub async fn fingerprint(admin: &PgPool) -> Fingerprint {
     let tables: Vec<(String, String)> =
         sqlx::query_as(sqlx::AssertSqlSafe(statement)).fetch_all(admin).await.expect("every table can be read");
     tables.into_iter().collect()
+}
+
+/// The same, of all but what is kept about requests for a time: that each of a bulk's things failed is kept too.
+pub async fn things_fingerprint(admin: &PgPool) -> Fingerprint {
+    let mut fingerprint = fingerprint(admin).await;
+    fingerprint.retain(|table, _| !["deletions", "deletion_chunks", "jobs"].contains(&table.as_str()));
+    fingerprint
 }

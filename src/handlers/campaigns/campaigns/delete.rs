@@ -9,6 +9,7 @@ use super::{
 use crate::handlers::auth::Authorized;
 use crate::handlers::body::Body;
 use crate::handlers::campaigns::CampaignsError;
+use crate::handlers::params::CamelExtras;
 use crate::handlers::{params, with_deletion_id};
 use crate::services::Services;
 
@@ -25,6 +26,7 @@ use crate::services::Services;
         ("id" = String, Path, description = "The campaign.", example = "cd-5f0e1c7-2516-457e-8eb4-9847deec0000"),
         ("accountId" = Option<String>, Header, description = "The account that the token belongs to."),
         DeletionParams,
+        CamelExtras,
         ("If-Match" = Option<String>, Header, description = "The ETag that the campaign must have.", example = "\"1\""),
     ),
     responses(
@@ -43,14 +45,17 @@ pub async fn delete_campaign(
     body: Body,
     services: web::Data<Services>,
 ) -> Answer {
-    let params: DeletionParams = authorized.params()?;
+    let (params, extras) = authorized.deletion_params::<DeletionParams, CamelExtras>()?;
     let one: OneParams = authorized.params()?;
     body.none().await?;
     let id = campaign_id(&path.1)?;
-    let options = params::single(params.mode, authorized.if_match()?);
+    let how = params::single(params.mode, authorized.if_match()?, extras)?;
     let caller = &authorized.caller;
     let (deletion, campaign) =
-        services.deletions.delete_campaign(caller, authorized.stream(), &id, one.campaign_type(), options).await?;
+        services.deletions.delete_campaign(caller, authorized.stream(), &id, one.campaign_type(), how).await?;
+    let Some(campaign) = campaign else {
+        return Ok(with_deletion_id(&mut HttpResponse::NoContent(), &deletion).finish());
+    };
     let message = format!("Campaign {} deleted successfully", campaign.name);
     let body = Envelope::success(message, CampaignBody::of(campaign, caller));
     Ok(with_deletion_id(&mut HttpResponse::Ok(), &deletion).json(body))

@@ -1,5 +1,6 @@
 //! Contact lists are deleted.
 
+use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, delete, web};
 
 use super::{
@@ -9,7 +10,8 @@ use super::{
 use crate::handlers::auth::Authorized;
 use crate::handlers::body::Body;
 use crate::handlers::campaigns::CampaignsError;
-use crate::handlers::{params, with_deletion_id};
+use crate::handlers::params::CamelExtras;
+use crate::handlers::{deleted, params, with_deletion_id};
 use crate::services::Services;
 
 /// Delete a contact list
@@ -29,11 +31,16 @@ use crate::services::Services;
         ("iid" = String, Header, description = "The stream once more."),
         ("accountId" = String, Header, description = "The account that the token belongs to."),
         DeletionParams,
+        CamelExtras,
         ("If-Match" = Option<String>, Header, description = "The ETag that the list must have.", example = "\"1\""),
     ),
     responses(
         (status = 200, description = "The list as it was before.", body = Envelope<ContactListBody>,
          headers(("Deletion-Id" = String, description = "The deletion's id, under which the ledger has it.")),
+         example = json!({"status": "success", "message": "Contact list Renewal Due - August 2025 deleted successfully", "data": example_deleted_list()})),
+        (status = 202, description = "A hard deletion of a list with more than 1,000 people: it is hidden, and gone when the deletion at `Location` says so.",
+         body = Envelope<ContactListBody>,
+         headers(("Deletion-Id" = String, description = "The deletion's id."), ("Location" = String, description = "Where it is looked up.")),
          example = json!({"status": "success", "message": "Contact list Renewal Due - August 2025 deleted successfully", "data": example_deleted_list()})),
         (status = 409, description = "The list is attached to campaigns (IN_USE), or is on hold (ON_HOLD, without `data`).", body = CampaignsError,
          example = json!({
@@ -54,13 +61,14 @@ pub async fn delete_contact_list(
     body: Body,
     services: web::Data<Services>,
 ) -> Answer {
-    let params: DeletionParams = authorized.params()?;
+    let (params, extras) = authorized.deletion_params::<DeletionParams, CamelExtras>()?;
     body.none().await?;
     let id = list_id(&path.1)?;
-    let options = params::single(params.mode, authorized.if_match()?);
+    let how = params::single(params.mode, authorized.if_match()?, extras)?;
     let caller = &authorized.caller;
-    let (deletion, list) = services.deletions.delete_contact_list(caller, authorized.stream(), &id, options).await?;
+    let (deletion, list) = services.deletions.delete_contact_list(caller, authorized.stream(), &id, how).await?;
+    let Some(list) = list else { return Ok(with_deletion_id(&mut HttpResponse::NoContent(), &deletion).finish()) };
     let message = format!("Contact list {} deleted successfully", list.name);
     let body = Envelope::success(message, ContactListBody::deleted(list, caller, base));
-    Ok(with_deletion_id(&mut HttpResponse::Ok(), &deletion).json(body))
+    Ok(deleted(&deletion, StatusCode::OK).json(body))
 }

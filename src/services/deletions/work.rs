@@ -1,0 +1,617 @@
+//! What is too large to be done before the answer: it is queued, and done batch by batch. A batch, its entries in the
+//! ledger, its outcomes, the progress and the job commit together, so that whatever dies in between loses and repeats
+//! nothing.
+
+use secrecy::{ExposeSecret, SecretString};
+use time::Duration;
+use uuid::Uuid;
+
+use super::lookup;
+use super::restore::{By, restore};
+use super::{Deletions, How, kinds, lock, record, within, write};
+use crate::domain::deletion::{self, Failure, Mode, Outcome, Plan, Reason, Request, RowId, Target};
+use crate::domain::filter::{Among, Filter};
+use crate::domain::identifier::Identifier;
+use crate::domain::identity::Caller;
+use crate::domain::ids::{AccountId, ClientId, UserId};
+use crate::domain::operation::{Action, BATCH, Operation, State, Told, Totals};
+use crate::error::Error;
+use crate::postgres::{Claim, Try};
+use crate::repositories::deletions::{self, Claimed, NewChunk};
+use crate::repositories::jobs::{self, Job, Kind};
+use crate::repositories::trash::matching::Part;
+use crate::repositories::{Connection, Stamp, ledger};
+
+/// How often a job may fail in a row before its operation is given up.
+const MAX_FAILURES: i32 = 10;
+
+/// The longest that a failed job waits.
+const MAX_PAUSE: Duration = Duration::minutes(5);
+
+/// What a filter is sealed for.
+fn filter_of(deletion: Uuid) -> String {
+    format!("filter of {deletion}")
+}
+
+/// Which things a queued deletion takes.
+pub enum Selection {
+    /// Those that are named.
+    Items(Vec<Identifier>),
+    /// Those that a filter takes; an empty one takes all.
+    Filter(Box<Filter>),
+}
+
+impl Deletions {
+    /// Queues a deletion.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::MissingScope`] for a hard deletion by a client that may not; [`Error::NotFound`] when the record list is
+    /// not there; [`Error::MaxAffected`] when more would go than may: of a filter the rows that it takes now, else the
+    /// things that are named.
+    pub async fn queue(
+        &self,
+        caller: &Caller,
+        target: &Target,
+        how: &How,
+        selection: &Selection,
+    ) -> Result<Operation, Error> {
+        super::require_mode(caller, how.options.mode)?;
+        let account = &caller.account_id;
+        let operation = self
+            .database
+            .transaction(account, async |conn, _| {
+                kinds::require_visible(conn, account, target).await?;
+                let mut operation = self.queued(caller, target, how);
+                match selection {
+                    Selection::Items(items) => {
+                        within(&how.options, items.len())?;
+                        operation.requested = i64::try_from(items.len()).ok();
+                        deletions::insert(conn, caller, &operation, None, None).await?;
+                        for (first, items) in (1..).step_by(BATCH).zip(items.chunks(BATCH)) {
+                            self.add_items(conn, account, operation.id, first, items).await?;
+                        }
+                    }
+                    Selection::Filter(filter) => {
+                        let filter = until(filter, &operation);
+                        if let Some(limit) = how.options.max_affected {
+                            let limit = i64::try_from(limit).unwrap_or(i64::MAX - 1);
+                            let among = among(&filter, how.options.mode);
+                            let part = Part::After("", limit + 1);
+                            within(
+                                &how.options,
+                                kinds::matching(conn, account, target, &filter, among, part).await?.len(),
+                            )?;
+                        }
+                        let text = serde_json::to_string(&filter).map_err(|_| Error::Internal("a filter is JSON"))?;
+                        let sealed = self.sealer.seal(&filter_of(operation.id), &SecretString::from(text));
+                        let sealed = sealed.map_err(|_| Error::Internal("a filter cannot be sealed"))?;
+                        deletions::insert(conn, caller, &operation, Some(&sealed), None).await?;
+                    }
+                }
+                jobs::insert(conn, account, operation.id, operation.created_at).await?;
+                Ok(operation)
+            })
+            .await?;
+        self.wake.notify_one();
+        Ok(operation)
+    }
+
+    /// Says what a filter would take now: how many rows of each kind of outcome, without doing it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Deletions::queue`].
+    pub async fn count_matching(
+        &self,
+        caller: &Caller,
+        target: &Target,
+        how: &How,
+        filter: &Filter,
+    ) -> Result<Operation, Error> {
+        super::require_mode(caller, how.options.mode)?;
+        let account = &caller.account_id;
+        self.database
+            .transaction(account, async |conn, _| {
+                kinds::require_visible(conn, account, target).await?;
+                let mut operation = self.queued(caller, target, how);
+                let filter = until(filter, &operation);
+                let among = among(&filter, how.options.mode);
+                let count = kinds::count_matching(conn, account, target, &filter, among).await?;
+                within(&how.options, usize::try_from(count).unwrap_or(usize::MAX))?;
+                operation.requested = Some(count);
+                Ok(operation)
+            })
+            .await
+    }
+
+    /// Opens a deletion whose items are still being sent.
+    ///
+    /// # Errors
+    ///
+    /// As [`Deletions::queue`].
+    pub async fn open(&self, caller: &Caller, target: &Target, how: &How) -> Result<Operation, Error> {
+        super::require_mode(caller, how.options.mode)?;
+        let account = &caller.account_id;
+        self.database
+            .transaction_apart(account, async |conn, _| {
+                kinds::require_visible(conn, account, target).await?;
+                let operation = Operation { state: State::Receiving, ..self.queued(caller, target, how) };
+                deletions::insert(conn, caller, &operation, None, None).await?;
+                Ok(operation)
+            })
+            .await
+    }
+
+    /// Takes the next items, at most 1,000, of a deletion whose items are being sent.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn take(&self, caller: &Caller, id: Uuid, first: i64, items: &[Identifier]) -> Result<(), Error> {
+        let account = &caller.account_id;
+        self.database
+            .transaction_apart(account, async |conn, _| self.add_items(conn, account, id, first, items).await)
+            .await
+    }
+
+    /// Queues a deletion whose `requested` items have been sent.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::MaxAffected`] when they are more than may go; when the database fails.
+    pub async fn sent(&self, caller: &Caller, mut operation: Operation, requested: i64) -> Result<Operation, Error> {
+        within(&operation.options, usize::try_from(requested).unwrap_or(usize::MAX))?;
+        let account = &caller.account_id;
+        operation.state = State::Queued;
+        operation.requested = Some(requested);
+        self.database
+            .transaction_apart(account, async |conn, _| {
+                deletions::update(conn, account, &operation, "").await?;
+                Ok(jobs::insert(conn, account, operation.id, self.clock.now()).await?)
+            })
+            .await?;
+        self.wake.notify_one();
+        Ok(operation)
+    }
+
+    /// Ends a deletion whose items broke off: nothing of it is done.
+    pub async fn broke_off(&self, caller: &Caller, mut operation: Operation) {
+        let account = &caller.account_id;
+        let ended = self
+            .database
+            .transaction_apart(account, async |conn, _| {
+                self.give_up(conn, account, &mut operation, "", State::Failed, Some("BROKE_OFF")).await
+            })
+            .await;
+        if let Err(error) = ended {
+            tracing::warn!(deletion = %operation.id, "what broke off could not be ended");
+            error.log();
+        }
+    }
+
+    /// Has an operation stop at its next batch. The rest says `UNPROCESSED`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`] when there is none of that id; [`Error::WrongState`] when it is over.
+    pub async fn cancel(&self, caller: &Caller, id: Uuid) -> Result<Operation, Error> {
+        let account = &caller.account_id;
+        let cancelled = self
+            .database
+            .transaction(account, async |conn, _| {
+                let Some(Claimed { mut operation, place, .. }) = deletions::lock(conn, account, id).await? else {
+                    lookup::find(conn, account, id).await?;
+                    return Err(Error::WrongState("It is over already"));
+                };
+                if operation.state.is_over() {
+                    return Err(Error::WrongState("It is over already"));
+                }
+                operation.cancel_asked = true;
+                deletions::update(conn, account, &operation, &place).await?;
+                Ok(operation)
+            })
+            .await?;
+        self.wake.notify_one();
+        Ok(cancelled)
+    }
+
+    /// Does the next batch of whichever job is next. Answers whether there was one.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn work(&self) -> Result<bool, Error> {
+        let now = self.clock.now();
+        let claim =
+            async |conn: &mut Connection| Ok(jobs::next(conn, now).await?.map(|job| (job.account.clone(), job)));
+        match self.database.claim(claim, async |conn, job: &Job| self.batch(conn, job).await).await? {
+            Claim::Nothing => Ok(false),
+            Claim::Done => Ok(true),
+            Claim::Failed(job, error) => {
+                self.failed(&job, &error).await?;
+                Ok(true)
+            }
+        }
+    }
+
+    /// Puts a job that failed back, to be tried again later, or gives its operation up.
+    async fn failed(&self, job: &Job, error: &Error) -> Result<(), Error> {
+        let lost_a_race = matches!(error, Error::Busy);
+        if !lost_a_race {
+            tracing::warn!(job = %job.id, failures = job.failures, "a batch failed and is tried again later");
+            error.log();
+        }
+        let failures = job.failures + 1;
+        let pause = if lost_a_race { Duration::ZERO } else { MAX_PAUSE.min(Duration::seconds(1 << failures.min(9))) };
+        let gone = matches!(error, Error::NotFound(_) | Error::MaxAffected { .. });
+        self.database
+            .transaction_apart(&job.account, async |conn, _| {
+                if job.kind == Kind::Deletion
+                    && (gone || failures > MAX_FAILURES)
+                    && let Some(mut claimed) = deletions::lock(conn, &job.account, job.id).await?
+                {
+                    let word = error.reason();
+                    let state = claimed.operation.totals.end_early();
+                    let place = claimed.place.clone();
+                    self.give_up(conn, &job.account, &mut claimed.operation, &place, state, Some(word)).await?;
+                    return Ok(jobs::remove(conn, &job.account, job.id).await?);
+                }
+                Ok(jobs::put_back(conn, &job.account, job.id, self.clock.now() + pause, failures).await?)
+            })
+            .await
+    }
+
+    async fn batch(&self, conn: &mut Connection, job: &Job) -> Result<(), Error> {
+        match job.kind {
+            Kind::Upkeep => self.keep_up(conn, job).await,
+            Kind::Deletion => self.go_on(conn, job).await,
+        }
+    }
+
+    async fn go_on(&self, conn: &mut Connection, job: &Job) -> Result<(), Error> {
+        let account = &job.account;
+        let Some(mut claimed) = deletions::lock(conn, account, job.id).await? else {
+            return Ok(jobs::remove(conn, account, job.id).await?);
+        };
+        if claimed.operation.state.is_over() {
+            return Ok(jobs::remove(conn, account, job.id).await?);
+        }
+        if claimed.operation.cancel_asked {
+            let place = claimed.place.clone();
+            self.give_up(conn, account, &mut claimed.operation, &place, State::Cancelled, None).await?;
+            return Ok(jobs::remove(conn, account, job.id).await?);
+        }
+        let caller = caller(account, &claimed)?;
+        let operation = &mut claimed.operation;
+        let at = self.clock.now();
+        operation.state = State::Running;
+        operation.started_at.get_or_insert(at);
+        let stamp = Stamp { deletion_id: operation.id, at, by: caller.user_id.clone() };
+        // A batch that lost a race waits for nobody the next time: what is locked is busy.
+        let which = if job.failures == 0 { Try::Early } else { Try::Last };
+        let next = match operation.action {
+            Action::Delete => {
+                let filter =
+                    claimed.sealed_filter.as_deref().map(|sealed| self.open_filter(job.id, sealed)).transpose()?;
+                match &filter {
+                    Some(filter) => {
+                        self.delete_matching(conn, &caller, operation, filter, &claimed.place, &stamp, which).await?
+                    }
+                    None => self.delete_chunk(conn, &caller, operation, &stamp, which).await?,
+                }
+            }
+            Action::Undo | Action::Restore | Action::Purge => {
+                self.restore_part(conn, &caller, operation, &claimed.place, &stamp, which).await?
+            }
+        };
+        match next {
+            Some(place) => {
+                deletions::update(conn, account, operation, &place).await?;
+                Ok(jobs::put_back(conn, account, job.id, at, 0).await?)
+            }
+            None => {
+                operation.requested = Some(operation.totals.succeeded + operation.totals.failed);
+                operation.state = operation.totals.end();
+                operation.finished_at = Some(at);
+                deletions::update(conn, account, operation, &claimed.place).await?;
+                Ok(jobs::remove(conn, account, job.id).await?)
+            }
+        }
+    }
+
+    /// The next chunk of things that were named. Answers where to go on; None when there is no more.
+    async fn delete_chunk(
+        &self,
+        conn: &mut Connection,
+        caller: &Caller,
+        operation: &mut Operation,
+        stamp: &Stamp,
+        which: Try,
+    ) -> Result<Option<String>, Error> {
+        let account = &caller.account_id;
+        let Some(chunk) = deletions::next_chunk(conn, account, operation.id).await? else { return Ok(None) };
+        let sealed = chunk.sealed_items.ok_or(Error::Internal("things that were named have names"))?;
+        let items = self.open_items(operation.id, chunk.first_position, &sealed)?;
+        let request = self.request(operation, items);
+        match self.delete_batch(conn, caller, operation, &request, None, stamp, which).await? {
+            None => Ok(Some(String::new())),
+            Some(told) => {
+                deletions::tell(conn, account, operation.id, chunk.first_position, &told).await?;
+                operation.totals.add(&told);
+                Ok(Some(String::new()))
+            }
+        }
+    }
+
+    /// The next things that the filter takes, after a place.
+    #[expect(clippy::too_many_arguments, reason = "all of a batch")]
+    async fn delete_matching(
+        &self,
+        conn: &mut Connection,
+        caller: &Caller,
+        operation: &mut Operation,
+        filter: &Filter,
+        place: &str,
+        stamp: &Stamp,
+        which: Try,
+    ) -> Result<Option<String>, Error> {
+        let account = &caller.account_id;
+        let among = among(filter, operation.options.mode);
+        let limit = i64::try_from(BATCH).unwrap_or(i64::MAX);
+        let ids = kinds::matching(conn, account, &operation.target, filter, among, Part::After(place, limit)).await?;
+        let Some(last) = ids.last().map(|id| id.as_str().to_owned()) else { return Ok(None) };
+        let items = ids.iter().map(|id| Identifier::Id(id.as_str().to_owned())).collect();
+        let request = self.request(operation, items);
+        let still = Some((filter, among));
+        let Some(told) = self.delete_batch(conn, caller, operation, &request, still, stamp, which).await? else {
+            return Ok(Some(place.to_owned()));
+        };
+        // What the filter did not take any more when it was locked is none of the deletion's business.
+        let (items, told): (Vec<Identifier>, Vec<Told>) = request
+            .items
+            .into_iter()
+            .zip(told)
+            .filter(|(_, told)| {
+                told.reason() != Some(Reason::NotFound) && told.reason() != Some(Reason::AlreadyDeleted)
+            })
+            .unzip();
+        self.add_told(conn, account, operation, &items, &told).await?;
+        Ok(Some(last))
+    }
+
+    /// The next rows that the undone deletion took, after a place in the ledger.
+    async fn restore_part(
+        &self,
+        conn: &mut Connection,
+        caller: &Caller,
+        operation: &mut Operation,
+        place: &str,
+        stamp: &Stamp,
+        which: Try,
+    ) -> Result<Option<String>, Error> {
+        let account = &caller.account_id;
+        let undone = operation.undoes.ok_or(Error::Internal("only an undo is done in the background"))?;
+        let after = place.parse().unwrap_or(0);
+        let resource = operation.target.resource();
+        let Some(part) = ledger::next_part(conn, account, undone, resource, after).await? else { return Ok(None) };
+        let by = By::Deletion(undone);
+        let told = restore(conn, caller, &operation.target, &part.row_ids, by, stamp, which).await?;
+        let items: Vec<Identifier> = part.row_ids.into_iter().map(Identifier::Id).collect();
+        self.add_told(conn, account, operation, &items, &told).await?;
+        Ok(Some(part.entry_id.to_string()))
+    }
+
+    /// Deletes what a request names, and no more than may go. Answers what became of each thing; None when all that
+    /// could be done was to make large lists smaller.
+    #[expect(clippy::too_many_arguments, reason = "all of a batch")]
+    async fn delete_batch(
+        &self,
+        conn: &mut Connection,
+        caller: &Caller,
+        operation: &Operation,
+        request: &Request,
+        still: Option<(&Filter, Among)>,
+        stamp: &Stamp,
+        which: Try,
+    ) -> Result<Option<Vec<Told>>, Error> {
+        let account = &caller.account_id;
+        let mut locked = lock(conn, caller, request, which).await?;
+        if let Some((filter, among)) = still {
+            let ids: Vec<RowId> = locked.found.values().filter(|row| !row.busy).map(|row| row.id.clone()).collect();
+            let texts: Vec<&str> = ids.iter().map(RowId::as_str).collect();
+            let taken = kinds::matching(conn, account, &request.target, filter, among, Part::Of(&texts)).await?;
+            locked.found.retain(|id, row| row.busy || taken.contains(id));
+        }
+        let mut plan = deletion::decide(&request.keys(), &locked.matches, &locked.found, &request.options);
+        let rows = usize::try_from(operation.totals.rows).unwrap_or(usize::MAX).saturating_add(plan.rows());
+        within(&request.options, rows)?;
+        if request.options.mode == Mode::Hard && self.shrink(conn, caller, &request.target, &plan, stamp).await? {
+            return Ok(None);
+        }
+        write(conn, caller, &request.target, request.options.mode, &plan, stamp).await?;
+        // What an earlier batch of the same request took was named twice.
+        for (key, outcome) in request.keys().iter().zip(&mut plan.outcomes) {
+            let Outcome::Failed(Failure { reason: Reason::AlreadyDeleted, .. }) = outcome else { continue };
+            let rows = key.as_ref().and_then(|key| locked.matches.get(key)).into_iter().flatten();
+            let mut found = rows.filter_map(|row| locked.found.get(row));
+            if found.any(|row| row.deletion_id == Some(operation.id)) {
+                *outcome = Outcome::Failed(Reason::DuplicateInRequest.into());
+            }
+        }
+        Ok(Some(plan.outcomes.iter().map(Told::of).collect()))
+    }
+
+    /// Hides lists that have more than 1,000 people or records and takes as many of them out of one. Answers whether there was
+    /// such a list.
+    async fn shrink(
+        &self,
+        conn: &mut Connection,
+        caller: &Caller,
+        target: &Target,
+        plan: &Plan,
+        stamp: &Stamp,
+    ) -> Result<bool, Error> {
+        let account = &caller.account_id;
+        let lists: Vec<&RowId> = plan.trash.iter().chain(plan.trashed_before.iter().map(|(id, _)| id)).collect();
+        let Some(large) = kinds::first_large(conn, account, target, &lists).await? else { return Ok(false) };
+        super::trash(conn, caller, target, plan, stamp).await?;
+        let children = kinds::remove_children(conn, account, target, &large, stamp).await?;
+        let action = ledger::Action::HardDeleted;
+        record(conn, caller, children.resource, &children.within, action, stamp, &children.rows).await?;
+        Ok(true)
+    }
+
+    async fn add_items(
+        &self,
+        conn: &mut Connection,
+        account: &AccountId,
+        id: Uuid,
+        first: i64,
+        items: &[Identifier],
+    ) -> Result<(), Error> {
+        let sealed = self.seal_items(id, first, items)?;
+        let chunk = NewChunk { first_position: first, items: items.len(), sealed_items: Some(&sealed), told: None };
+        Ok(deletions::insert_chunk(conn, account, id, &chunk).await?)
+    }
+
+    pub(super) async fn add_told(
+        &self,
+        conn: &mut Connection,
+        account: &AccountId,
+        operation: &mut Operation,
+        items: &[Identifier],
+        told: &[Told],
+    ) -> Result<(), Error> {
+        if items.is_empty() {
+            return Ok(());
+        }
+        let first = operation.totals.succeeded + operation.totals.failed + 1;
+        let sealed = self.seal_items(operation.id, first, items)?;
+        let chunk =
+            NewChunk { first_position: first, items: items.len(), sealed_items: Some(&sealed), told: Some(told) };
+        deletions::insert_chunk(conn, account, operation.id, &chunk).await?;
+        operation.totals.add(told);
+        Ok(())
+    }
+
+    /// Ends an operation before its end: what it has not come to says so.
+    async fn give_up(
+        &self,
+        conn: &mut Connection,
+        account: &AccountId,
+        operation: &mut Operation,
+        place: &str,
+        state: State,
+        failure: Option<&str>,
+    ) -> Result<(), Error> {
+        let word = Reason::Unprocessed.code();
+        let rest = deletions::give_up(conn, account, operation.id, word).await?;
+        if rest > 0 {
+            operation.totals.failed += rest;
+            *operation.totals.reasons.entry(word.to_owned()).or_default() += rest;
+        }
+        operation.requested.get_or_insert(operation.totals.succeeded + operation.totals.failed);
+        operation.state = state;
+        operation.failure = failure.map(str::to_owned);
+        operation.finished_at = Some(self.clock.now());
+        Ok(deletions::update(conn, account, operation, place).await?)
+    }
+
+    /// Queues the removal of what has been hidden and has more below it than one transaction should remove.
+    pub(super) async fn queue_removal(
+        &self,
+        conn: &mut Connection,
+        caller: &Caller,
+        request: &Request,
+        stamp: &Stamp,
+    ) -> Result<(), Error> {
+        let account = &caller.account_id;
+        let how = How { options: request.options.clone(), note: request.note.clone() };
+        let operation = Operation {
+            id: stamp.deletion_id,
+            requested: i64::try_from(request.items.len()).ok(),
+            created_at: stamp.at,
+            ..self.queued(caller, &request.target, &how)
+        };
+        deletions::insert(conn, caller, &operation, None, None).await?;
+        self.add_items(conn, account, operation.id, 1, &request.items).await?;
+        Ok(jobs::insert(conn, account, operation.id, stamp.at).await?)
+    }
+
+    fn queued(&self, caller: &Caller, target: &Target, how: &How) -> Operation {
+        let stamp = self.stamp(caller);
+        Operation {
+            id: stamp.deletion_id,
+            action: Action::Delete,
+            target: target.clone(),
+            options: how.options.clone(),
+            note: how.note.clone(),
+            undoes: None,
+            state: State::Queued,
+            cancel_asked: false,
+            requested: None,
+            totals: Totals::default(),
+            failure: None,
+            created_by: caller.user_id.as_str().to_owned(),
+            created_at: stamp.at,
+            started_at: None,
+            finished_at: None,
+            undo_until: None,
+        }
+    }
+
+    fn request(&self, operation: &Operation, items: Vec<Identifier>) -> Request {
+        let target = operation.target.clone();
+        Request { target, items, options: operation.options.clone(), note: None, is_kept: false }
+    }
+
+    fn open_filter(&self, deletion: Uuid, sealed: &[u8]) -> Result<Filter, Error> {
+        let broken = || Error::Internal("a filter that is kept cannot be read");
+        let text = self.sealer.open(&filter_of(deletion), sealed).map_err(|_| broken())?;
+        serde_json::from_str(text.expose_secret()).map_err(|_| broken())
+    }
+}
+
+/// Which rows a filter looks at: a soft deletion takes live ones; a hard one also those in the trash, and only those where
+/// the filter says when they were deleted.
+fn among(filter: &Filter, mode: Mode) -> Among {
+    match mode {
+        _ if filter.deleted.is_some() => Among::Trashed,
+        Mode::Soft => Among::Live,
+        Mode::Hard => Among::All,
+    }
+}
+
+/// The filter, of things that were there when it was asked.
+fn until(filter: &Filter, operation: &Operation) -> Filter {
+    let mut filter = filter.clone();
+    let asked = operation.created_at;
+    filter.created.before = Some(filter.created.before.map_or(asked, |before| before.min(asked)));
+    filter
+}
+
+/// Whoever asked, as far as the ledger names them.
+fn caller(account: &AccountId, claimed: &Claimed) -> Result<Caller, Error> {
+    let unknown = || Error::Internal("who asked for a deletion is not well formed");
+    Ok(Caller {
+        account_id: account.clone(),
+        org_id: String::new(),
+        client_id: ClientId::parse(&claimed.client).ok_or_else(unknown)?,
+        agent_id: String::new(),
+        user_id: UserId::parse(&claimed.operation.created_by).ok_or_else(unknown)?,
+        scopes: Vec::new(),
+        request_id: claimed.request_id.clone(),
+    })
+}
+
+/// What has more below it than a batch takes, and is to be removed, is removed in the background.
+pub(super) async fn is_large(
+    conn: &mut Connection,
+    account: &AccountId,
+    target: &Target,
+    plan: &Plan,
+) -> Result<bool, Error> {
+    let lists: Vec<&RowId> = plan.trash.iter().chain(plan.trashed_before.iter().map(|(id, _)| id)).collect();
+    Ok(kinds::first_large(conn, account, target, &lists).await?.is_some())
+}

@@ -1,0 +1,264 @@
+//! Deletions that are too large to be done before the answer: queued, done in batches, watched and stopped.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::support::{Answer, TestApp};
+
+fn by(app: &TestApp, field: &str, value: Value) -> Value {
+    json!({"resource": "contact", "within": {"stream_id": app.account.stream}, field: value})
+}
+
+async fn queued(answer: Answer) -> String {
+    let location = answer.header("Location").expect("it says where it is looked up").to_owned();
+    let deletion = answer.expect(202);
+    assert_eq!(deletion["state"], "queued");
+    assert_eq!(location, format!("/v1/deletions/{}", deletion["id"].as_str().expect("an id")));
+    location
+}
+
+async fn words(app: &TestApp, location: &str) -> Vec<String> {
+    let answer = app.request(Method::GET, &format!("{location}/outcomes")).header("Accept", "application/x-ndjson");
+    let text = answer.send().await.text;
+    let word =
+        |line: &str| serde_json::from_str::<Value>(line).expect("JSON")["reason"].as_str().expect("a word").to_owned();
+    text.lines().map(word).collect()
+}
+
+#[tokio::test]
+async fn a_filter_takes_what_it_says_and_nothing_else() {
+    let app = TestApp::start().await;
+    let indian = app.contacts(9_000_000_000, 3).await;
+    let new =
+        json!([{"firstName": "a", "lastName": "b", "cellPhone": {"phoneNumber": "2079460101", "countryCode": "+44"}}]);
+    let british = app.post(&app.account.contacts_path(), &new).await.expect(200)[0]["id"].clone();
+    let location = queued(app.post("/v1/deletions", &by(&app, "filter", json!({"country_code": "+44"}))).await).await;
+    app.work().await;
+    let done = app.get(&location).await.expect(200);
+    assert_eq!(
+        json!([done["state"], done["requested"], done["succeeded"], done["reasons"]]),
+        json!(["succeeded", 1, 1, {"DELETED": 1}])
+    );
+    let outcomes = app.get(&format!("{location}/outcomes")).await.expect(200);
+    assert_eq!(outcomes["results"][0]["item"], json!({"id": british}));
+    let list = app.contact_list("called").await;
+    app.members("called", &["+91 9000000001"]).await;
+    for (filter, gone) in [
+        (json!({"member_of": list}), vec![&indian[1]]),
+        (json!({"number_prefix": "+919000000000"}), vec![&indian[0]]),
+        (json!({"created_after": "2100-01-01T00:00:00Z"}), vec![]),
+        (json!({"created_before": "2100-01-01T00:00:00Z", "country_code": "91"}), vec![&indian[2]]),
+    ] {
+        let location = queued(app.post("/v1/deletions", &by(&app, "filter", filter.clone())).await).await;
+        app.work().await;
+        let outcomes = app.get(&format!("{location}/outcomes")).await.expect(200);
+        let rows: Vec<&Value> =
+            outcomes["results"].as_array().expect("results").iter().map(|one| &one["rows"][0]).collect();
+        assert_eq!(json!(rows), json!(gone), "{filter}");
+    }
+}
+
+#[tokio::test]
+async fn records_are_taken_by_what_is_true_of_them() {
+    let app = TestApp::start().await;
+    let list = app.record_list("NOTHING").await;
+    let record = |number: &str, priority: i64| json!({"first_name": "a", "last_name": "b", "phone_number": number, "priority": priority, "external_provider": format!("crm{priority}"), "external_id": number});
+    let ids =
+        app.records(&list, &[record("+14155550100", 1), record("+442079460101", 2), record("+442079460102", 3)]).await;
+    for (filter, gone) in [
+        (json!({"priority": 1}), vec![&ids[0]]),
+        (json!({"external_provider": "crm2"}), vec![&ids[1]]),
+        (json!({"number_prefix": "44"}), vec![&ids[2]]),
+    ] {
+        let body = json!({"resource": "record", "within": {"record_list_id": list}, "filter": filter});
+        let location = queued(app.post("/v1/deletions", &body).await).await;
+        app.work().await;
+        let outcomes = app.get(&format!("{location}/outcomes")).await.expect(200);
+        assert_eq!(outcomes["results"][0]["rows"], json!(gone), "{filter}");
+    }
+}
+
+#[tokio::test]
+async fn all_goes_in_batches_and_what_came_later_stays() {
+    let app = TestApp::start().await;
+    app.contacts(9_000_000_000, 1000).await;
+    app.contacts(9_000_001_000, 500).await;
+    let would = app.post("/v1/deletions", &json!({"resource": "contact", "within": {"stream_id": app.account.stream}, "all": true, "validate_only": true})).await;
+    assert_eq!(would.header("Validate-Only"), Some("true"));
+    assert_eq!(would.expect(200)["requested"], 1500);
+    let refused = app.post("/v1/deletions", &json!({"resource": "contact", "within": {"stream_id": app.account.stream}, "all": true, "max_affected": 1499})).await;
+    assert_eq!(refused.expect(409)["reason"], "MAX_AFFECTED");
+    let location = queued(app.post("/v1/deletions", &by(&app, "all", json!(true))).await).await;
+    app.work().await;
+    let done = app.get(&location).await.expect(200);
+    assert_eq!(json!([done["state"], done["requested"], done["rows_affected"]]), json!(["succeeded", 1500, 1500]));
+    assert_eq!(words(&app, &location).await, vec!["DELETED"; 1500]);
+    assert_eq!(app.count("SELECT count(*) FROM contacts WHERE deleted_at IS NULL").await, 0);
+    assert_eq!(app.count("SELECT sum(cardinality(row_ids)) FROM ledger WHERE action = 'deleted'").await, 1500);
+}
+
+#[tokio::test]
+async fn items_that_are_streamed_have_their_outcomes_in_the_order_sent() {
+    let app = TestApp::start().await;
+    let ids = app.contacts(9_000_000_000, 1000).await;
+    let mut lines: Vec<Value> = ids.iter().map(|id| json!({ "id": id })).collect();
+    lines.extend([
+        json!({"id": ids[0]}),
+        json!({"phone_number": "+91 9000000001"}),
+        json!({"id": "x"}),
+        json!({"phone_number": "+14155550100"}),
+    ]);
+    let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    let path = format!("/v1/deletions?resource=contact&stream_id={}&note=nightly", app.account.stream);
+    let send = async |text: &str| app.request(Method::POST, &path).body("application/x-ndjson", text).send().await;
+    let location = queued(send(&text).await).await;
+    app.work().await;
+    let done = app.get(&location).await.expect(200);
+    assert_eq!(
+        json!([done["state"], done["requested"], done["succeeded"], done["failed"], done["note"]]),
+        json!(["partial", 1004, 1000, 4, "nightly"])
+    );
+    let said = words(&app, &location).await;
+    assert_eq!(said[..1000], vec!["DELETED"; 1000]);
+    assert_eq!(said[1000..], ["DUPLICATE_IN_REQUEST", "DUPLICATE_IN_REQUEST", "INVALID_IDENTIFIER", "NOT_FOUND"]);
+    let page = app.get(&format!("{location}/outcomes?reason=NOT_FOUND")).await.expect(200);
+    assert_eq!((&page["results"][0]["position"], &page["results"][0]["item"]), (&json!(1004), &lines[1003]));
+    // What is wrong with one line refuses them all, and says which.
+    for (text, field) in [
+        (format!("{text}{{\"id\": 7}}\n"), "line 1005.id"),
+        (format!("{text}x\n"), "line 1005"),
+        (format!("{}\n", json!({"id": "a".repeat(5000)})), "line 1"),
+        ("\n\n".to_owned(), "body"),
+    ] {
+        let refused = send(&text).await.expect(400);
+        assert_eq!(refused["errors"][0]["field"], field, "{refused}");
+    }
+    assert_eq!(app.work().await, 0);
+    let failed = app.get("/v1/deletions?state=failed").await.expect(200);
+    assert_eq!(failed["results"][0]["failure"], "BROKE_OFF");
+}
+
+#[tokio::test]
+async fn a_deletion_stops_at_its_next_batch_and_the_rest_says_so() {
+    let app = TestApp::start().await;
+    let ids = app.contacts(9_000_000_000, 1000).await;
+    let items: Vec<Value> = ids.iter().map(|id| json!({ "id": id })).chain([json!({"id": "x"})]).collect();
+    let location = queued(app.post("/v1/deletions", &by(&app, "items", json!(items))).await).await;
+    let services = app.services();
+    assert!(services.deletions.work().await.expect("it works"), "the account's upkeep or the deletion");
+    while app.get(&location).await.expect(200)["processed"] != 1000 {
+        assert!(services.deletions.work().await.expect("it works"));
+    }
+    let cancelled = app.request(Method::POST, &format!("{location}/cancel")).send().await.expect(202);
+    assert_eq!((&cancelled["cancel_requested"], &cancelled["state"]), (&json!(true), &json!("running")));
+    app.work().await;
+    let over = app.get(&location).await.expect(200);
+    assert_eq!(
+        json!([over["state"], over["succeeded"], over["reasons"]]),
+        json!(["cancelled", 1000, {"DELETED": 1000, "UNPROCESSED": 1}])
+    );
+    assert_eq!(words(&app, &location).await[1000], "UNPROCESSED");
+    let again = app.request(Method::POST, &format!("{location}/cancel")).send().await.expect(409);
+    assert_eq!(again["reason"], "WRONG_STATE");
+}
+
+#[tokio::test]
+async fn what_dies_with_a_batch_is_done_once_all_the_same() {
+    let app = TestApp::start().await;
+    app.contacts(9_000_000_000, 1000).await;
+    app.contacts(9_000_001_000, 1000).await;
+    let location = queued(app.post("/v1/deletions", &by(&app, "all", json!(true))).await).await;
+    let mut deaths = 0;
+    loop {
+        // A worker dies at whatever it does; then another goes on.
+        let services = app.services();
+        let working = tokio::spawn(async move {
+            let runtime = tokio::runtime::Handle::current();
+            tokio::task::spawn_blocking(move || runtime.block_on(async { services.deletions.work().await })).await
+        });
+        if deaths < 12 {
+            tokio::time::timeout(std::time::Duration::from_millis(3 * deaths), async {
+                while app.count("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND usename = 'expunge_app' AND query LIKE '%UPDATE contacts%' AND state <> 'idle'").await == 0 {}
+            })
+            .await
+            .ok();
+            app.count("SELECT count(*) FROM (SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND usename = 'expunge_app') AS ended").await;
+            deaths += 1;
+        }
+        let _whatever = working.await;
+        // What failed is due again only later.
+        sqlx::query("UPDATE jobs SET due_at = '2000-01-01' WHERE kind = 'deletion'")
+            .execute(&app.admin)
+            .await
+            .expect("jobs");
+        if app.count("SELECT count(*) FROM jobs WHERE kind = 'deletion'").await == 0 {
+            break;
+        }
+    }
+    let done = app.get(&location).await.expect(200);
+    assert_eq!(
+        json!([done["state"], done["requested"], done["reasons"]]),
+        json!(["succeeded", 2000, {"DELETED": 2000}])
+    );
+    assert_eq!(app.count("SELECT count(*) FROM contacts WHERE deleted_at IS NOT NULL AND version = 2").await, 2000);
+    let entries = "SELECT count(*) FROM ledger, unnest(row_ids) WHERE action = 'deleted'";
+    assert_eq!(app.count(entries).await, 2000);
+    assert_eq!(words(&app, &location).await, vec!["DELETED"; 2000]);
+}
+
+#[tokio::test]
+async fn workers_share_the_work_and_one_accounts_thousands_do_not_starve_anothers_ten() {
+    let app = TestApp::start().await;
+    for first in [9_000_000_000, 9_000_001_000, 9_000_002_000, 9_000_003_000] {
+        app.contacts(first, 1000).await;
+    }
+    let theirs = app.contacts_as(&app.other, 9_000_000_000, 10).await;
+    let large = queued(app.post("/v1/deletions", &by(&app, "all", json!(true))).await).await;
+    let items: Vec<Value> = theirs.iter().map(|id| json!({ "id": id })).collect();
+    let body = json!({"resource": "contact", "within": {"stream_id": app.other.stream}, "items": items});
+    let small = app.request_as(&app.other, Method::POST, "/v1/deletions").header("Prefer", "respond-async").json(&body);
+    let small = queued(small.send().await).await;
+    let services = app.services();
+    let mut batches = 0;
+    // Each account's upkeep has its turn too.
+    while app.request_as(&app.other, Method::GET, &small).send().await.expect(200)["state"] != "succeeded" {
+        assert!(services.deletions.work().await.expect("it works"));
+        batches += 1;
+    }
+    assert!(batches <= 6, "{batches} batches before the other account's turn");
+    assert_eq!(app.get(&large).await.expect(200)["finished_at"], Value::Null);
+    // Several at once take different batches, and nothing twice.
+    let (one, two) = (app.services(), app.services());
+    let work =
+        async |services: &expunge::services::Services| while services.deletions.work().await.expect("it works") {};
+    tokio::join!(work(&one), work(&two), work(&services));
+    app.work().await;
+    assert_eq!(app.get(&large).await.expect(200)["reasons"], json!({"DELETED": 4000}));
+    assert_eq!(app.count("SELECT count(*) FROM contacts WHERE version = 2").await, 4010);
+}
+
+#[tokio::test]
+async fn a_large_list_is_hidden_at_once_and_gone_when_its_deletion_says_so() {
+    let app = TestApp::start().await;
+    let list = app.record_list("NOTHING").await;
+    let record = json!({"first_name": "a", "last_name": "b", "phone_number": "+14155550100"});
+    for _ in 0..23 {
+        app.records(&list, &vec![record.clone(); 100]).await;
+    }
+    let answer = app.delete(&format!("/record-lists/{list}?mode=hard")).await;
+    let location = answer.header("Location").expect("it says where").to_owned();
+    assert_eq!(answer.status.as_u16(), 202);
+    app.get(&format!("/record-lists/{list}")).await.expect(404);
+    // It does not come back while it is on its way out.
+    let restore = json!({"resource": "record_list", "items": [{"id": list}]});
+    let report = app.post("/v1/trash/restore", &restore).await.expect(200);
+    assert_eq!(report["outcomes"][0]["reason"], "ALREADY_PURGED");
+    app.work().await;
+    let done = app.get(&location).await.expect(200);
+    assert_eq!(json!([done["state"], done["mode"], done["reasons"]]), json!(["succeeded", "hard", {"DELETED": 1}]));
+    for table in ["records", "record_phones", "record_lists"] {
+        assert_eq!(app.counted(format!("SELECT count(*) FROM {table}")).await, 0, "{table}");
+    }
+    let entries = "SELECT count(*) FROM ledger, unnest(row_ids) WHERE action = 'hard_deleted' AND resource = 'record'";
+    assert_eq!(app.count(entries).await, 2300);
+}

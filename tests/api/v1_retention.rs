@@ -1,0 +1,189 @@
+//! How long the trash is kept, and that what had its time goes.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use expunge::services::tokens;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::support::{TestApp, test_clock};
+
+const DAY: i64 = 86_400;
+
+/// Time passes, and the client has a new token.
+fn later(app: &mut TestApp, clock: &AtomicI64, seconds: i64) {
+    clock.fetch_add(seconds, Ordering::SeqCst);
+    app.account.token =
+        tokens::sign(&app.account.client, &app.account.secret, app.clock.now()).expect("a token is signed");
+}
+
+async fn start() -> (TestApp, Arc<AtomicI64>) {
+    let (clock, seconds) = test_clock();
+    (TestApp::start_at(clock).await, seconds)
+}
+
+async fn set(app: &TestApp, days: &Value) -> Value {
+    app.request(Method::PUT, "/v1/retention").json(days).send().await.expect(200)
+}
+
+async fn delete(app: &TestApp, id: &str) {
+    app.delete(&app.account.contact_path(id)).await.expect(200);
+}
+
+async fn trashed(app: &TestApp) -> i64 {
+    app.count("SELECT count(*) FROM contacts WHERE deleted_at IS NOT NULL").await
+}
+
+#[tokio::test]
+async fn what_had_its_time_goes_and_is_looked_up_and_nothing_else_goes() {
+    let (mut app, seconds) = start().await;
+    let forever = json!({"contact": null, "contact_list": null, "campaign": null, "record_list": null, "record": null});
+    assert_eq!(app.get("/v1/retention").await.expect(200), forever);
+    let ids = app.contacts(9_000_000_000, 4).await;
+    delete(&app, &ids[0]).await;
+    later(&mut app, &seconds, 100 * DAY);
+    app.work().await;
+    assert_eq!(trashed(&app).await, 1, "nothing goes while nothing is set");
+
+    assert_eq!(set(&app, &json!({"contact": 7})).await["contact"], 7);
+    delete(&app, &ids[1]).await;
+    sqlx::query("UPDATE contacts SET held = true WHERE id = $1")
+        .bind(&ids[2])
+        .execute(&app.admin)
+        .await
+        .expect("a hold");
+    delete(&app, &ids[2]).await;
+    app.work().await;
+    assert_eq!(trashed(&app).await, 3, "what was there is promised seven days from then on");
+    let seen = app.get("/v1/trash?resource=contact").await.expect(200);
+    assert!(seen["results"].as_array().expect("results").iter().all(|one| one["purge_at"].is_string()), "{seen}");
+    later(&mut app, &seconds, 7 * DAY - 1);
+    app.work().await;
+    assert_eq!(trashed(&app).await, 3);
+    later(&mut app, &seconds, 3601);
+    app.work().await;
+    assert_eq!(app.count("SELECT count(*) FROM contacts").await, 2, "but what is on hold and what is live");
+    let purges = app.get("/v1/deletions?resource=contact").await.expect(200);
+    let purge = &purges["results"][0];
+    assert_eq!(json!([purge["action"], purge["mode"], purge["state"]]), json!(["purge", "hard", "succeeded"]));
+    assert_eq!(purge["reasons"], json!({"PURGED": 2}));
+    assert_eq!(app.count("SELECT sum(cardinality(row_ids)) FROM ledger WHERE action = 'purged'").await, 2);
+    let path = format!("/v1/deletions/{}/undo", purge["id"].as_str().expect("an id"));
+    app.request(Method::POST, &path).send().await.expect(409);
+}
+
+#[tokio::test]
+async fn a_promise_is_never_shortened_and_switching_off_pauses() {
+    let (mut app, seconds) = start().await;
+    let ids = app.contacts(9_000_000_000, 2).await;
+    set(&app, &json!({"contact": 30})).await;
+    app.delete(&app.account.contact_path(&ids[0])).await.expect(200);
+    set(&app, &json!({"contact": 1})).await;
+    later(&mut app, &seconds, 2 * DAY);
+    app.work().await;
+    assert_eq!(trashed(&app).await, 1, "it was promised thirty days");
+    // Longer is longer for what is there too.
+    set(&app, &json!({"contact": 60})).await;
+    later(&mut app, &seconds, 31 * DAY);
+    app.work().await;
+    assert_eq!(trashed(&app).await, 1);
+    set(&app, &json!({"contact": null})).await;
+    app.delete(&app.account.contact_path(&ids[1])).await.expect(200);
+    later(&mut app, &seconds, 100 * DAY);
+    app.work().await;
+    assert_eq!(trashed(&app).await, 2, "off pauses");
+    set(&app, &json!({"contact": 10})).await;
+    app.work().await;
+    assert_eq!(trashed(&app).await, 1, "the first had its time; the second has ten days from now");
+    later(&mut app, &seconds, 10 * DAY + 1);
+    app.work().await;
+    assert_eq!(trashed(&app).await, 0);
+}
+
+#[tokio::test]
+async fn every_kind_is_purged_with_what_is_below_it() {
+    let (mut app, seconds) = start().await;
+    set(&app, &json!({"contact": 1, "contact_list": 1, "campaign": 1, "record_list": 1, "record": 1})).await;
+    let list = app.contact_list("called").await;
+    app.members("called", &["+14155550100", "+14155550101"]).await;
+    let campaign = app.campaign("calls", "called").await;
+    let records = app.record_list("NOTHING").await;
+    let record = json!({"first_name": "a", "last_name": "b", "phone_number": "+14155550100"});
+    for _ in 0..11 {
+        app.records(&records, &vec![record.clone(); 100]).await;
+    }
+    let other = app.record_list("NOTHING").await;
+    let single = app.records(&other, &[record]).await.remove(0);
+    app.delete(&app.account.campaign_path(&campaign)).await.expect(200);
+    app.delete(&app.account.contact_list_path(&list)).await.expect(200);
+    app.delete(&format!("/record-lists/{records}")).await.expect(204);
+    app.delete(&format!("/record-lists/{other}/records/{single}")).await.expect(204);
+    later(&mut app, &seconds, DAY + 3601);
+    app.work().await;
+    for (table, left) in [
+        ("campaigns", 0),
+        ("campaign_contact_lists", 0),
+        ("contact_lists", 0),
+        ("contact_list_members", 0),
+        ("records", 0),
+        ("record_phones", 0),
+        ("record_lists", 1),
+    ] {
+        assert_eq!(app.counted(format!("SELECT count(*) FROM {table}")).await, left, "{table}");
+    }
+    let gone = "SELECT count(*) FROM ledger, unnest(row_ids) WHERE action = 'purged' AND resource = 'record'";
+    assert_eq!(app.count(gone).await, 1101);
+}
+
+#[tokio::test]
+async fn what_was_asked_is_forgotten_after_thirty_days_and_the_ledger_is_not() {
+    let (mut app, seconds) = start().await;
+    let ids = app.contacts(9_000_000_000, 2).await;
+    let report = app.delete_with(&app.account.bulk_delete_path(), &json!({"ids": [ids[0], "x"]})).await;
+    let id = report.header("Deletion-Id").expect("an id").to_owned();
+    later(&mut app, &seconds, 30 * DAY - 1);
+    app.work().await;
+    assert_eq!(app.get(&format!("/v1/deletions/{id}")).await.expect(200)["requested"], 2);
+    later(&mut app, &seconds, 3601);
+    app.work().await;
+    let count = app.count("SELECT (SELECT count(*) FROM deletions) + (SELECT count(*) FROM deletion_chunks)").await;
+    assert_eq!(count, 0);
+    let from_ledger = app.get(&format!("/v1/deletions/{id}")).await.expect(200);
+    assert_eq!((&from_ledger["requested"], &from_ledger["reasons"]), (&json!(1), &json!({"DELETED": 1})));
+    let undone = app.request(Method::POST, &format!("/v1/deletions/{id}/undo")).send().await.expect(200);
+    assert_eq!(undone["reasons"], json!({"RESTORED": 1}));
+}
+
+#[tokio::test]
+async fn a_row_that_is_restored_while_it_is_purged_is_there_or_gone_and_says_so() {
+    let (mut app, seconds) = start().await;
+    set(&app, &json!({"contact": 1})).await;
+    let (mut restored, mut purged) = (0, 0);
+    for round in 0..20_u64 {
+        let ids = app.contacts(9_000_000_000 + round * 50, 50).await;
+        app.delete_with(&app.account.bulk_delete_path(), &json!({ "ids": ids })).await.expect(200);
+        later(&mut app, &seconds, DAY + 3601);
+        // Each restored by itself, in an order of its own, while the trash is being emptied.
+        let restore = async |id: &String| {
+            let body =
+                json!({"resource": "contact", "within": {"stream_id": app.account.stream}, "items": [{"id": id}]});
+            let report = app.post("/v1/trash/restore", &body).await.expect(200);
+            (id.clone(), report["outcomes"][0]["reason"].as_str().expect("a word").to_owned())
+        };
+        let restores = futures_util::future::join_all(ids.iter().map(restore));
+        let (said, _) = tokio::join!(restores, app.work());
+        for (id, word) in said {
+            let there =
+                app.counted(format!("SELECT count(*) FROM contacts WHERE id = '{id}' AND deleted_at IS NULL")).await;
+            match word.as_str() {
+                "RESTORED" => restored += 1,
+                "NOT_FOUND" => purged += 1,
+                other => panic!("{other}"),
+            }
+            assert_eq!(there, i64::from(word == "RESTORED"), "{id} said {word}");
+        }
+    }
+    println!("{restored} restored, {purged} purged");
+    assert_eq!(restored + purged, 1000);
+}
