@@ -272,6 +272,23 @@ impl Application {
     }
 }
 
+/// Works in the background until it is asked to stop, and then until the batch that is under way is done.
+///
+/// # Errors
+///
+/// When the system gives no thread.
+pub async fn work(parts: &Parts, mut signals: StopSignals) -> std::io::Result<()> {
+    let stopping = Stopping::default();
+    let end = Workers::new(parts, Arc::default()).start(stopping.clone())?;
+    signals.received().await;
+    tracing::info!("stopping; the batch that is under way is finished first");
+    stopping.begin();
+    if end.await.is_err() {
+        tracing::error!("the workers ended badly");
+    }
+    Ok(())
+}
+
 async fn stop_when_asked(mut signals: StopSignals, handle: ServerHandle, stopping: Stopping, drain: Duration) {
     signals.received().await;
     tracing::info!("stopping; what is under way is finished first");

@@ -33,6 +33,8 @@ pub enum Command {
     Dev(DevArgs),
     /// Serve.
     Serve(ServeArgs),
+    /// Work in the background only: large deletions and undos, and the emptying of the trash.
+    Work(WorkArgs),
     /// Bring a database to this version's schema.
     Migrate(OwnerArgs),
     /// Manage accounts.
@@ -103,6 +105,23 @@ pub struct ServeArgs {
     #[command(flatten)]
     pub identity: IdentityArgs,
     /// What the service may use.
+    #[command(flatten)]
+    pub limits: LimitArgs,
+}
+
+/// How to work in the background.
+#[derive(Debug, Args)]
+pub struct WorkArgs {
+    /// The database, as the role expunge_worker or expunge_app.
+    #[arg(long, env = "EXPUNGE_DATABASE_URL", hide_env_values = true)]
+    pub database_url: SecretString,
+    /// The key that the service has: what was asked is sealed with it.
+    #[arg(long, env = "EXPUNGE_SECRET_KEY", hide_env_values = true)]
+    pub secret_key: SecretString,
+    /// How the log is written.
+    #[arg(long, env = "EXPUNGE_LOG_FORMAT", default_value = "json")]
+    pub log_format: LogFormat,
+    /// What it may use.
     #[command(flatten)]
     pub limits: LimitArgs,
 }

@@ -25,6 +25,7 @@
 //! | repositories | domain, sqlx | actix, `begin`, `commit`, decisions |
 //! | services | domain, repositories, the database's transactions | actix, SQL |
 //! | handlers | domain, services, error | sqlx, repositories |
+//! | workers | services | SQL, HTTP |
 //! | app, main, dev, operator | everything | rules |
 //!
 //! A test reads the sources and fails when a layer names what it must not.

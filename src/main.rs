@@ -6,7 +6,7 @@ use anyhow::Context;
 use clap::Parser;
 use expunge::app::{self, Parts, StopSignals};
 use expunge::clock::Clock;
-use expunge::config::{Cli, Command, OwnerArgs, ServeArgs};
+use expunge::config::{Cli, Command, IdentityArgs, OwnerArgs, ServeArgs, WorkArgs};
 use expunge::handlers::openapi::Document;
 use expunge::postgres::migrations::{self, RolePasswords};
 use expunge::{dev, operator, postgres, telemetry};
@@ -40,6 +40,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Dev(args) => dev::run(args).await,
         Command::Serve(args) => serve(args).await,
+        Command::Work(args) => work(args).await,
         Command::Migrate(args) => migrate(&args).await,
         Command::Account(command) => operator::account(command).await,
         Command::Stream(command) => operator::stream(command).await,
@@ -67,6 +68,19 @@ async fn serve(args: ServeArgs) -> anyhow::Result<()> {
     let application = app::build(parts, listener)?;
     tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "serving");
     Ok(application.run(signals).await?)
+}
+
+async fn work(args: WorkArgs) -> anyhow::Result<()> {
+    telemetry::init(args.log_format, "info");
+    let signals = StopSignals::listen()?;
+    let database = postgres::connect_options(&args.database_url).context("EXPUNGE_DATABASE_URL")?;
+    // Workers verify no tokens and make no links.
+    let keyring = app::keyring(&args.secret_key, "", &IdentityArgs::default())?;
+    let mut parts = Parts::new(database, keyring, Clock::system(), "", &args.limits);
+    parts.workers = parts.workers.max(1);
+    app::check(&parts).await?;
+    tracing::info!(workers = parts.workers, version = env!("CARGO_PKG_VERSION"), "working");
+    Ok(app::work(&parts, signals).await?)
 }
 
 async fn migrate(args: &OwnerArgs) -> anyhow::Result<()> {

@@ -388,6 +388,8 @@ pub struct Deletion {
     pub is_validated_only: bool,
     /// Whether what became of each thing can be looked up.
     pub is_kept: bool,
+    /// Until when what it took is surely in the trash, where that is kept and ends.
+    pub undo_until: Option<OffsetDateTime>,
     /// Whether it goes on in the background: what it takes is hidden already, and gone when it is over.
     pub is_queued: bool,
     /// When it was done.

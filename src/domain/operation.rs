@@ -285,7 +285,7 @@ impl Operation {
             created_at: deletion.at,
             started_at: Some(deletion.at),
             finished_at: Some(deletion.at),
-            undo_until: None,
+            undo_until: deletion.undo_until,
         }
     }
 

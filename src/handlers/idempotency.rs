@@ -112,6 +112,9 @@ async fn read_ahead(mut payload: Payload) -> (Vec<Bytes>, Payload) {
     (chunks, Payload::Stream { payload: Box::pin(stream::iter(read).chain(payload)) })
 }
 
+/// How the answer is wanted, after RFC 7240.
+const PREFER: HeaderName = HeaderName::from_static("prefer");
+
 /// What tells a request from others: of a body over [`MAX_LENGTH`] its beginning and how long it is.
 fn parts(request: &HttpRequest, chunks: &[Bytes]) -> Vec<Vec<u8>> {
     let header = |name| {
@@ -128,7 +131,7 @@ fn parts(request: &HttpRequest, chunks: &[Bytes]) -> Vec<Vec<u8>> {
         content_type = without(&content_type, &boundary);
     }
     let line = [request.method().as_str(), request.path(), request.query_string()].map(|text| text.as_bytes().to_vec());
-    line.into_iter().chain([content_type, header(IF_MATCH), length, body]).collect()
+    line.into_iter().chain([content_type, header(IF_MATCH), header(PREFER), length, body]).collect()
 }
 
 /// What stands between the parts of a form.

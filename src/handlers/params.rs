@@ -243,6 +243,22 @@ pub fn how(mode: ModeParam, atomic: bool, on_multiple: OnMultipleParam, extras: 
     })
 }
 
+/// That a deletion can be done in batches, in the background.
+///
+/// # Errors
+///
+/// [`Error::Invalid`] that names the parameter which stands against it.
+pub fn require_batches(how: &How) -> Result<(), Error> {
+    if how.options.atomicity == Atomicity::Atomic {
+        return Err(Error::invalid("atomic", "what is done in the background is not all or nothing"));
+    }
+    if how.options.validate_only {
+        let message = "only of up to 1,000 things, a filter or all it can be said what would be done";
+        return Err(Error::invalid("validate_only", message));
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -73,17 +73,17 @@ impl Packed {
     }
 }
 
-/// Writes an operation, and its one chunk if it has one already.
+/// Writes an operation, and its one chunk if it has one already. Answers until when what it takes stays in the trash.
 pub async fn insert(
     conn: &mut Connection,
     caller: &Caller,
     operation: &Operation,
     sealed_filter: Option<&[u8]>,
     chunk: Option<&NewChunk<'_>>,
-) -> Result<()> {
+) -> Result<Option<OffsetDateTime>> {
     let options = &operation.options;
     let packed = chunk.and_then(|chunk| chunk.told).map(Packed::of);
-    sqlx::query!(
+    sqlx::query_scalar!(
         r#"
         WITH deletion AS (
             INSERT INTO deletions (
@@ -92,12 +92,17 @@ pub async fn insert(
                 actor_client, request_id, created_at, started_at, finished_at, undo_until
             )
             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19::text::json, $20,
-                    $21, $22, $23, $24, $25, $26)
+                    $21, $22, $23, $24, $25, CASE WHEN $3 = 'delete' AND $6 = 'soft' THEN $23::timestamptz + (
+                        SELECT r.days * interval '1 day' FROM retention r WHERE r.account_id = $1 AND r.resource = $4
+                    ) END)
+            RETURNING undo_until
+        ), chunk AS (
+            INSERT INTO deletion_chunks
+                (account_id, deletion_id, first_position, items, sealed_items, reasons, row_counts, row_ids, details)
+            SELECT $1, $2, $26, $27, $28, $29, $30, $31, $32::text::json
+            WHERE $27 > 0
         )
-        INSERT INTO deletion_chunks
-            (account_id, deletion_id, first_position, items, sealed_items, reasons, row_counts, row_ids, details)
-        SELECT $1, $2, $27, $28, $29, $30, $31, $32, $33::text::json
-        WHERE $28 > 0
+        SELECT undo_until FROM deletion
         "#,
         caller.account_id.as_str(),
         operation.id,
@@ -124,7 +129,6 @@ pub async fn insert(
         operation.created_at,
         operation.started_at,
         operation.finished_at,
-        operation.undo_until,
         chunk.map(|chunk| chunk.first_position),
         chunk.map_or(0, |chunk| i32::try_from(chunk.items).unwrap_or(i32::MAX)),
         chunk.and_then(|chunk| chunk.sealed_items),
@@ -133,9 +137,8 @@ pub async fn insert(
         packed.as_ref().map(|packed| packed.row_ids.as_slice()) as _,
         packed.as_ref().and_then(|packed| packed.details.as_deref()),
     )
-    .execute(conn)
-    .await?;
-    Ok(())
+    .fetch_one(conn)
+    .await
 }
 
 /// Writes a further chunk.

@@ -1,13 +1,14 @@
 //! The bulk deletion of records: by id, by phone number or by external reference.
 
+use actix_web::http::header::LOCATION;
 use actix_web::{HttpRequest, HttpResponse, delete, web};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
 use super::{
-    Answer, Link, Links, RecordListNotFound, RecordListsAccess, RecordListsBodyErrors, RecordListsErrors, RecordsLinks,
-    hal, record_list_id,
+    Answer, Link, Links, QueuedBody, RecordListNotFound, RecordListsAccess, RecordListsBodyErrors, RecordListsErrors,
+    RecordsLinks, example_queued, hal, record_list_id,
 };
 use crate::domain::deletion::{Deletion, Outcome, Reason, Request, Target};
 use crate::domain::identifier::Identifier;
@@ -15,9 +16,10 @@ use crate::domain::ids;
 use crate::error::{Error, FieldError};
 use crate::handlers::auth::Authorized;
 use crate::handlers::body::{self, Body};
-use crate::handlers::params::{ModeParam, OnMultipleParam, SnakeExtras, how};
+use crate::handlers::params::{self, ModeParam, OnMultipleParam, SnakeExtras, how};
 use crate::handlers::{Settings, with_deletion_id};
 use crate::services::Services;
+use crate::services::deletions::work::Selection;
 
 /// Delete records in bulk
 ///
@@ -33,6 +35,7 @@ use crate::services::Services;
     operation_id = "bulk_delete_records",
     params(
         ("id" = String, Path, description = "The list.", example = "8858c834-481d-4a02-8176-cffc02c50350"),
+        ("Prefer" = Option<String>, Header, description = "`respond-async` has it done in the background.", example = "respond-async"),
         BulkDeletionParams,
         SnakeExtras,
     ),
@@ -62,6 +65,9 @@ use crate::services::Services;
                 "reason": {"bad_request_param": [], "record_not_found": ["f03004be-2853-4660-b6e8-060cc383ddbe"]}
             }
          })),
+        (status = 202, description = "It will be done in the background; the deletion is at `Location`.", body = QueuedBody, content_type = "application/hal+json",
+         headers(("Deletion-Id" = String, description = "The deletion's id."), ("Location" = String, description = "Where it is looked up.")),
+         example = json!(example_queued())),
         RecordListsErrors, RecordListsBodyErrors, RecordListNotFound,
     ),
 )]
@@ -79,6 +85,15 @@ pub async fn bulk_delete_records(
     let list = record_list_id(&path)?;
     let items = identifiers(body.value().await?, settings.record_bulk_limit)?;
     let how = how(params.mode, params.atomic, params.on_multiple, extras)?;
+    if authorized.prefers_async() {
+        params::require_batches(&how)?;
+        let target = Target::Records(list);
+        let queued = services.deletions.queue(&authorized.caller, &target, &how, &Selection::Items(items)).await?;
+        let mut response = HttpResponse::Accepted();
+        response.insert_header((LOCATION, format!("/v1/deletions/{}", queued.id)));
+        response.insert_header(("Deletion-Id", queued.id.to_string()));
+        return Ok(hal(&request, response, &QueuedBody::of(list, queued.id, &settings.public_url)));
+    }
     let asked = Request { target: Target::Records(list), items, options: how.options, note: how.note, is_kept: true };
     let deletion = services.deletions.delete_many(&authorized.caller, &asked).await?;
     let report = BulkDeletionReport::of(list, &asked.items, &deletion, &Links(&settings.public_url));

@@ -2,11 +2,11 @@
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, delete, web};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use super::{
-    Answer, Link, RecordListNotFound, RecordListsAccess, RecordListsBodyErrors, RecordListsError, RecordListsErrors,
-    RecordNotFound, VersionMismatch, hal, record_list_id,
+    Answer, QueuedBody, RecordListNotFound, RecordListsAccess, RecordListsBodyErrors, RecordListsError,
+    RecordListsErrors, RecordNotFound, VersionMismatch, example_queued, hal, record_list_id,
 };
 use crate::domain::deletion::Deletion;
 use crate::domain::identifier::Identifier;
@@ -34,9 +34,9 @@ use crate::services::Services;
     responses(
         (status = 204, description = "It was deleted.", headers(("Deletion-Id" = String, description = "The deletion's id, under which the ledger has it."))),
         (status = 202, description = "A hard deletion of a list with more than 1,000 records: it is hidden, and gone when the deletion at `Location` says so.",
-         body = RemovalBody, content_type = "application/hal+json",
+         body = QueuedBody, content_type = "application/hal+json",
          headers(("Deletion-Id" = String, description = "The deletion's id."), ("Location" = String, description = "Where it is looked up.")),
-         example = json!({"record_list_id": "8858c834-481d-4a02-8176-cffc02c50350", "_links": {"deletion": {"href": "https://expunge.example/v1/deletions/01a20694-3b1c-7d35-a9fe-12ab34cd56ef"}}})),
+         example = json!(example_queued())),
         (status = 409, description = "The list is attached to campaigns: `fields` names at most 50 of them, each by its id, with its name and status. Or the list, or a record of it, is on hold.", body = RecordListsError,
          example = json!({"code": "0530907", "message": "Record List is in a state where the operation is not possible.", "description": "Record List 8858c834-481d-4a02-8176-cffc02c50350 is attached to 1 campaigns", "fields": [{"name": "cd-5f0e1c7-2516-457e-8eb4-9847deec0000", "description": "Campaign August renewals is Active"}]})),
         VersionMismatch, RecordListsErrors, RecordListsBodyErrors, RecordListNotFound,
@@ -57,9 +57,8 @@ pub async fn delete_record_list(
     let how = single(params.mode, authorized.if_match()?, extras)?;
     let deletion = services.deletions.delete_record_list(&authorized.caller, list, how).await?;
     if deletion.is_queued {
-        let href = format!("{}/v1/deletions/{}", settings.public_url, deletion.id);
-        let removal = RemovalBody { record_list_id: list.to_string(), links: RemovalLinks { deletion: Link { href } } };
-        return Ok(hal(&request, handlers::deleted(&deletion, StatusCode::NO_CONTENT), &removal));
+        let body = QueuedBody::of(list, deletion.id, &settings.public_url);
+        return Ok(hal(&request, handlers::deleted(&deletion, StatusCode::NO_CONTENT), &body));
     }
     Ok(deleted(&deletion))
 }
@@ -181,23 +180,6 @@ fn check_reference(params: &ReferenceParams) -> Result<(), Error> {
 
 fn deleted(deletion: &Deletion) -> HttpResponse {
     handlers::deleted(deletion, StatusCode::NO_CONTENT).finish()
-}
-
-/// A list that is being removed.
-#[derive(Serialize, utoipa::ToSchema)]
-struct RemovalBody {
-    /// The list.
-    record_list_id: String,
-    /// Where its removal is looked up.
-    #[serde(rename = "_links")]
-    links: RemovalLinks,
-}
-
-/// Where the removal of a list is looked up.
-#[derive(Serialize, utoipa::ToSchema)]
-struct RemovalLinks {
-    /// The deletion.
-    deletion: Link,
 }
 
 /// What the deletion of one thing takes in its query.

@@ -236,6 +236,37 @@ struct FieldBody {
     description: String,
 }
 
+/// What goes on in the background.
+#[derive(Serialize, utoipa::ToSchema)]
+pub(super) struct QueuedBody {
+    /// The list.
+    record_list_id: String,
+    /// Where it is looked up.
+    #[serde(rename = "_links")]
+    links: QueuedLinks,
+}
+
+/// Where what goes on in the background is looked up.
+#[derive(Serialize, utoipa::ToSchema)]
+struct QueuedLinks {
+    /// The deletion.
+    deletion: Link,
+}
+
+impl QueuedBody {
+    fn of(list: Uuid, deletion: Uuid, public_url: &str) -> Self {
+        let href = format!("{public_url}/v1/deletions/{deletion}");
+        Self { record_list_id: list.to_string(), links: QueuedLinks { deletion: Link { href } } }
+    }
+}
+
+fn example_queued() -> Value {
+    json!({
+        "record_list_id": "8858c834-481d-4a02-8176-cffc02c50350",
+        "_links": {"deletion": {"href": "https://expunge.example/v1/deletions/01a20694-3b1c-7d35-a9fe-12ab34cd56ef"}}
+    })
+}
+
 /// What operations that take a body can answer besides.
 #[derive(utoipa::IntoResponses)]
 #[expect(dead_code, reason = "read by the document's generator alone")]

@@ -4,7 +4,7 @@
 use uuid::Uuid;
 
 use crate::domain::filter::{Among, Filter};
-use crate::domain::ids::AccountId;
+use crate::domain::ids::{self, AccountId};
 use crate::repositories::{Connection, Result};
 
 /// Which of the rows that match are asked for.
@@ -40,11 +40,11 @@ impl<'a> Part<'a> {
 
     /// The same, of ids that are UUIDs.
     fn uuid_place(self) -> Uuid {
-        crate::domain::ids::parse_uuid(self.place()).unwrap_or(Uuid::nil())
+        ids::parse_uuid(self.place()).unwrap_or(Uuid::nil())
     }
 
     fn uuids(self) -> Option<Vec<Uuid>> {
-        self.ids().map(|ids| ids.iter().filter_map(|id| crate::domain::ids::parse_uuid(id)).collect())
+        self.ids().map(|texts| texts.iter().filter_map(|id| ids::parse_uuid(id)).collect())
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use secrecy::SecretString;
+use time::OffsetDateTime;
 use tokio::sync::Notify;
 use uuid::Uuid;
 
@@ -212,6 +213,7 @@ impl Deletions {
             at: stamp.at,
             is_validated_only: options.validate_only,
             is_kept: request.is_kept && !options.validate_only,
+            undo_until: None,
             is_queued: false,
             outcomes: Vec::new(),
         };
@@ -229,7 +231,7 @@ impl Deletions {
         if deletion.is_queued {
             self.wake.notify_one();
         } else if deletion.is_kept {
-            self.keep(conn, caller, request, &deletion).await?;
+            deletion.undo_until = self.keep(conn, caller, request, &deletion).await?;
         }
         Ok(deletion)
     }
@@ -240,7 +242,7 @@ impl Deletions {
         caller: &Caller,
         request: &Request,
         deletion: &Deletion,
-    ) -> Result<(), Error> {
+    ) -> Result<Option<OffsetDateTime>, Error> {
         let by = caller.user_id.as_str();
         let operation = Operation::done(&request.target, &request.options, request.note.clone(), by, deletion);
         let told: Vec<Told> = deletion.outcomes.iter().map(Told::of).collect();

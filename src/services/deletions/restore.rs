@@ -204,7 +204,8 @@ impl Deletions {
         let items: Vec<Identifier> = rows.iter().cloned().map(Identifier::Id).collect();
         let sealed = self.seal_items(operation.id, 1, &items)?;
         let chunk = NewChunk { first_position: 1, items: told.len(), sealed_items: Some(&sealed), told: Some(told) };
-        Ok(deletions::insert(conn, caller, operation, None, Some(&chunk).filter(|chunk| chunk.items > 0)).await?)
+        deletions::insert(conn, caller, operation, None, Some(&chunk).filter(|chunk| chunk.items > 0)).await?;
+        Ok(())
     }
 }
 

@@ -4,12 +4,13 @@
 use std::collections::HashSet;
 
 use time::Duration;
+use uuid::Uuid;
 
 use super::{Deletions, kinds, record};
-use crate::domain::deletion::{Options, RowId, Target};
+use crate::domain::deletion::{Mode, Options, RowId, Target};
 use crate::domain::identifier::Identifier;
 use crate::domain::identity::Caller;
-use crate::domain::ids::{ClientId, UserId};
+use crate::domain::ids::{self, ClientId, UserId};
 use crate::domain::operation::{Action, BATCH, Operation, PURGED, Resource, State, Told, Totals};
 use crate::domain::trash::Retention;
 use crate::error::Error;
@@ -56,7 +57,7 @@ impl Deletions {
                 for (resource, days) in days {
                     retention::set(conn, caller, *resource, *days, now).await?;
                 }
-                let id = crate::domain::ids::generate_uuid(now);
+                let id = ids::generate_uuid(now);
                 jobs::want_upkeep(conn, &caller.account_id, id, now).await?;
                 Ok(retention::all(conn, &caller.account_id).await?)
             })
@@ -155,10 +156,10 @@ impl Deletions {
     fn purge(&self, target: &Target, setting: &Retention) -> Operation {
         let now = self.clock.now();
         Operation {
-            id: crate::domain::ids::generate_uuid(now),
+            id: ids::generate_uuid(now),
             action: Action::Purge,
             target: target.clone(),
-            options: Options { mode: crate::domain::deletion::Mode::Hard, ..Options::default() },
+            options: Options { mode: Mode::Hard, ..Options::default() },
             note: None,
             undoes: None,
             state: State::Running,
@@ -181,8 +182,8 @@ async fn held(conn: &mut Connection, job: &Job, target: &Target, lists: &[RowId]
     Ok(match target {
         Target::ContactLists(_) => contact_list_members::lists_with_held(conn, &job.account, &texts).await?,
         Target::RecordLists => {
-            let ids: Vec<uuid::Uuid> = texts.iter().filter_map(|id| crate::domain::ids::parse_uuid(id)).collect();
-            records::lists_with_held(conn, &job.account, &ids).await?
+            let lists: Vec<Uuid> = texts.iter().filter_map(|id| ids::parse_uuid(id)).collect();
+            records::lists_with_held(conn, &job.account, &lists).await?
         }
         _ => Vec::new(),
     }

@@ -67,7 +67,7 @@ impl Deletions {
                     Selection::Items(items) => {
                         within(&how.options, items.len())?;
                         operation.requested = i64::try_from(items.len()).ok();
-                        deletions::insert(conn, caller, &operation, None, None).await?;
+                        operation.undo_until = deletions::insert(conn, caller, &operation, None, None).await?;
                         for (first, items) in (1..).step_by(BATCH).zip(items.chunks(BATCH)) {
                             self.add_items(conn, account, operation.id, first, items).await?;
                         }
@@ -86,7 +86,7 @@ impl Deletions {
                         let text = serde_json::to_string(&filter).map_err(|_| Error::Internal("a filter is JSON"))?;
                         let sealed = self.sealer.seal(&filter_of(operation.id), &SecretString::from(text));
                         let sealed = sealed.map_err(|_| Error::Internal("a filter cannot be sealed"))?;
-                        deletions::insert(conn, caller, &operation, Some(&sealed), None).await?;
+                        operation.undo_until = deletions::insert(conn, caller, &operation, Some(&sealed), None).await?;
                     }
                 }
                 jobs::insert(conn, account, operation.id, operation.created_at).await?;
@@ -136,8 +136,8 @@ impl Deletions {
         self.database
             .transaction_apart(account, async |conn, _| {
                 kinds::require_visible(conn, account, target).await?;
-                let operation = Operation { state: State::Receiving, ..self.queued(caller, target, how) };
-                deletions::insert(conn, caller, &operation, None, None).await?;
+                let mut operation = Operation { state: State::Receiving, ..self.queued(caller, target, how) };
+                operation.undo_until = deletions::insert(conn, caller, &operation, None, None).await?;
                 Ok(operation)
             })
             .await

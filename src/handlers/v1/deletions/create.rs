@@ -7,7 +7,7 @@ use super::{
     Answer, DeletionBody, DeletionNotFound, ItemBody, NativeAccess, NativeBodyErrors, NativeErrors, ResourceBody,
     WithinBody, accepted, example_deletion, example_done, target,
 };
-use crate::domain::deletion::{Atomicity, Request, Target};
+use crate::domain::deletion::{Mode, Request, Target};
 use crate::domain::filter::{Filter, Span};
 use crate::domain::identifier::Identifier;
 use crate::domain::identity::Caller;
@@ -16,7 +16,7 @@ use crate::domain::operation::{BATCH, Operation, Resource, Told};
 use crate::error::Error;
 use crate::handlers::auth::Authorized;
 use crate::handlers::body::{self, Body, Lines};
-use crate::handlers::params::{Extras, ModeParam, OnMultipleParam, how, instant};
+use crate::handlers::params::{Extras, ModeParam, OnMultipleParam, how, instant, require_batches};
 use crate::handlers::with_deletion_id;
 use crate::services::Services;
 use crate::services::deletions::How;
@@ -100,7 +100,7 @@ pub async fn create_deletion(
             Ok(HttpResponse::Ok().insert_header(("Validate-Only", "true")).json(DeletionBody::of(would)))
         }
         selection => {
-            asked.require_background()?;
+            require_batches(&asked.how)?;
             Ok(accepted(services.deletions.queue(caller, &asked.target, &asked.how, &selection).await?))
         }
     }
@@ -134,7 +134,7 @@ async fn delete_now(caller: &Caller, services: &Services, asked: Asked, items: V
 
 /// Takes items as they come, a thousand at a time. What is wrong with one refuses them all.
 async fn receive(caller: &Caller, services: &Services, asked: Asked, mut lines: Lines) -> Answer {
-    asked.require_background()?;
+    require_batches(&asked.how)?;
     let resource = Resource::from_target(&asked.target);
     let operation = services.deletions.open(caller, &asked.target, &asked.how).await?;
     let received = async {
@@ -200,18 +200,6 @@ impl Asked {
             how: how(params.mode, params.atomic, params.on_multiple, extras)?,
         })
     }
-
-    /// That it can be done in batches.
-    fn require_background(&self) -> Result<(), Error> {
-        if self.how.options.atomicity == Atomicity::Atomic {
-            return Err(Error::invalid("atomic", "what is done in the background is not all or nothing"));
-        }
-        if self.how.options.validate_only {
-            let message = "only of up to 1,000 things, a filter or all it can be said what would be done";
-            return Err(Error::invalid("validate_only", message));
-        }
-        Ok(())
-    }
 }
 
 /// A deletion that is asked for. Exactly one of `items`, `filter` and `all`.
@@ -272,7 +260,7 @@ impl NewDeletionBody {
         let how = how(self.mode, self.atomic, self.on_multiple, extras)?;
         if let Selection::Filter(filter) = &selection
             && filter.deleted.is_some()
-            && how.options.mode != crate::domain::deletion::Mode::Hard
+            && how.options.mode != Mode::Hard
         {
             return Err(Error::invalid("mode", "must be hard: what was deleted is in the trash already"));
         }
