@@ -6,10 +6,13 @@ CREATE TABLE jobs (
     id         uuid NOT NULL,
     kind       text COLLATE "C" NOT NULL CHECK (kind IN ('deletion', 'upkeep')),
     due_at     timestamptz NOT NULL,
-    -- When a batch of it was last done: the account that has waited longest is next.
-    served_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
+    -- When a batch of it was last done: the account that has waited longest is next. What
+    -- is new does not make its account wait longer.
+    served_at  timestamptz NOT NULL DEFAULT '-infinity',
     -- How often it failed in a row.
     failures   integer NOT NULL DEFAULT 0,
+    -- How many batches this run has done: upkeep ends a run in time.
+    batches    integer NOT NULL DEFAULT 0,
     PRIMARY KEY (account_id, id)
 );
 
@@ -25,16 +28,18 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON jobs TO expunge_app, expunge_worker;
 
 -- The next job that nobody is at, locked until the caller's transaction ends.
 CREATE FUNCTION next_job(now timestamptz)
-RETURNS TABLE (account_id text, id uuid, kind text, failures integer)
+RETURNS TABLE (account_id text, id uuid, kind text, failures integer, batches integer)
 LANGUAGE sql
 VOLATILE
 SECURITY DEFINER
 SET search_path = ''
 AS $$
-    SELECT j.account_id, j.id, j.kind, j.failures
+    SELECT j.account_id, j.id, j.kind, j.failures, j.batches
     FROM public.jobs j
+    JOIN (SELECT s.account_id, max(s.served_at) AS served_at FROM public.jobs s GROUP BY s.account_id) AS account
+      ON account.account_id = j.account_id
     WHERE j.due_at <= now
-    ORDER BY (SELECT max(s.served_at) FROM public.jobs s WHERE s.account_id = j.account_id), j.served_at, j.id
+    ORDER BY account.served_at, j.served_at, j.id
     LIMIT 1
     FOR UPDATE OF j SKIP LOCKED
 $$;

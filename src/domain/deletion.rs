@@ -377,6 +377,16 @@ impl Plan {
     pub fn rows(&self) -> usize {
         self.trash.len() + self.trashed_before.len()
     }
+
+    /// The rows apart that `is_first`, and the others; both without outcomes.
+    pub fn split(&self, is_first: impl Fn(&RowId) -> bool) -> (Plan, Plan) {
+        let (first, rest) = self.trash.iter().cloned().partition(&is_first);
+        let (first_before, rest_before) = self.trashed_before.iter().cloned().partition(|(id, _)| is_first(id));
+        (
+            Plan { outcomes: Vec::new(), trash: first, trashed_before: first_before },
+            Plan { outcomes: Vec::new(), trash: rest, trashed_before: rest_before },
+        )
+    }
 }
 
 /// What was done.

@@ -289,11 +289,6 @@ impl Operation {
         }
     }
 
-    /// Whether what it has moved to the trash is on its way out for good.
-    pub fn is_removing(&self) -> bool {
-        self.action == Action::Delete && self.options.mode == Mode::Hard && !self.state.is_over()
-    }
-
     /// The options as they are read from what was kept of them.
     pub fn options(mode: &str, atomic: bool, on_multiple: &str, allow_missing: bool, max: Option<i64>) -> Options {
         Options {

@@ -26,7 +26,7 @@ pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key
 pub const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 /// The headers that are kept with an answer.
-const KEPT: [&str; 4] = ["Content-Type", "Deletion-Id", "Location", "ETag"];
+const KEPT: [&str; 5] = ["Content-Type", "Deletion-Id", "Location", "ETag", "Validate-Only"];
 
 /// Where a key means nothing: a token is a new one each time.
 pub const WITHOUT: &str = "/oauth/token";

@@ -183,28 +183,29 @@ pub async fn remove_of(conn: &mut Connection, account: &AccountId, list: &str) -
     .await
 }
 
-/// The first of the lists that has more members, live or trashed, than that.
-pub async fn first_large(
+/// How many members, live or trashed, each of the lists has, counted up to `most`.
+pub async fn count_each(
     conn: &mut Connection,
     account: &AccountId,
     lists: &[&str],
     most: i64,
-) -> Result<Option<String>> {
-    sqlx::query_scalar!(
+) -> Result<Vec<(String, i64)>> {
+    let rows = sqlx::query!(
         r#"
-        SELECT list AS "list!"
+        SELECT list AS "list!", (
+            SELECT count(*) FROM (
+                SELECT FROM contact_list_members m WHERE m.account_id = $1 AND m.list_id = list LIMIT $3
+            ) AS counted
+        ) AS "count!"
         FROM unnest($2::text[]) AS list
-        WHERE EXISTS (
-            SELECT FROM contact_list_members m WHERE m.account_id = $1 AND m.list_id = list ORDER BY m.id OFFSET $3 LIMIT 1
-        )
-        LIMIT 1
         "#,
         account.as_str(),
         lists as _,
         most,
     )
-    .fetch_optional(conn)
-    .await
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.list, row.count)).collect())
 }
 
 /// Locks some members of a list, in the order of their ids. Answers which.

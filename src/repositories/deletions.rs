@@ -221,7 +221,7 @@ pub async fn update(conn: &mut Connection, account: &AccountId, operation: &Oper
         r#"
         UPDATE deletions
         SET state = $3, requested = $4, succeeded = $5, failed = $6, rows_affected = $7, reasons = $8::text::json,
-            place = $9, failure = $10, started_at = $11, finished_at = $12, undo_until = $13, cancel_asked = $14
+            place = $9, failure = $10, started_at = $11, finished_at = $12
         WHERE account_id = $1 AND id = $2
         "#,
         account.as_str(),
@@ -236,12 +236,40 @@ pub async fn update(conn: &mut Connection, account: &AccountId, operation: &Oper
         operation.failure,
         operation.started_at,
         operation.finished_at,
-        operation.undo_until,
-        operation.cancel_asked,
     )
     .execute(conn)
     .await?;
     Ok(())
+}
+
+/// Has an operation stop at its next batch.
+pub async fn ask_to_cancel(conn: &mut Connection, account: &AccountId, id: Uuid) -> Result<()> {
+    sqlx::query!("UPDATE deletions SET cancel_asked = true WHERE account_id = $1 AND id = $2", account.as_str(), id)
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+/// Operations whose items have been on their way since before `before`, at most `limit`.
+pub async fn still_receiving(
+    conn: &mut Connection,
+    account: &AccountId,
+    before: OffsetDateTime,
+    limit: i64,
+) -> Result<Vec<Uuid>> {
+    sqlx::query_scalar!(
+        r#"
+        SELECT id FROM deletions
+        WHERE account_id = $1 AND finished_at IS NULL AND state = 'receiving' AND created_at < $2
+        ORDER BY created_at
+        LIMIT $3
+        "#,
+        account.as_str(),
+        before,
+        limit,
+    )
+    .fetch_all(conn)
+    .await
 }
 
 /// An operation that is kept.

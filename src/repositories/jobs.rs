@@ -26,13 +26,15 @@ pub struct Job {
     pub kind: Kind,
     /// How often it failed in a row.
     pub failures: i32,
+    /// How many batches its run has done.
+    pub batches: i32,
 }
 
 /// The next job that is due and that nobody is at, of the account that has waited longest. The one statement that sees
 /// across accounts.
 pub async fn next(conn: &mut Connection, now: OffsetDateTime) -> Result<Option<Job>> {
     let row = sqlx::query!(
-        r#"SELECT account_id AS "account_id!", id AS "id!", kind AS "kind!", failures AS "failures!" FROM next_job($1)"#,
+        r#"SELECT account_id AS "account_id!", id AS "id!", kind AS "kind!", failures AS "failures!", batches AS "batches!" FROM next_job($1)"#,
         now
     )
     .fetch_optional(conn)
@@ -47,6 +49,7 @@ pub async fn next(conn: &mut Connection, now: OffsetDateTime) -> Result<Option<J
                 other => return Err(unknown_value("kind", other)),
             },
             failures: row.failures,
+            batches: row.batches,
         })
     })
     .transpose()
@@ -72,22 +75,59 @@ pub async fn put_back(
     id: Uuid,
     due_at: OffsetDateTime,
     failures: i32,
+    batches: i32,
 ) -> Result<()> {
     sqlx::query!(
-        "UPDATE jobs SET served_at = clock_timestamp(), due_at = $3, failures = $4 WHERE account_id = $1 AND id = $2",
+        r#"
+        UPDATE jobs SET served_at = clock_timestamp(), due_at = $3, failures = $4, batches = $5
+        WHERE account_id = $1 AND id = $2
+        "#,
         account.as_str(),
         id,
         due_at,
         failures,
+        batches,
     )
     .execute(conn)
     .await?;
     Ok(())
 }
 
-/// Removes a job that is done.
+/// Has a job done at `due_at`, however long it was to wait.
+pub async fn hurry(conn: &mut Connection, account: &AccountId, id: Uuid, due_at: OffsetDateTime) -> Result<()> {
+    sqlx::query!(
+        "UPDATE jobs SET due_at = least(due_at, $3) WHERE account_id = $1 AND id = $2",
+        account.as_str(),
+        id,
+        due_at,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// How often a job has failed in a row, locked. None when it is done.
+pub async fn lock(conn: &mut Connection, account: &AccountId, id: Uuid) -> Result<Option<i32>> {
+    sqlx::query_scalar!("SELECT failures FROM jobs WHERE account_id = $1 AND id = $2 FOR UPDATE", account.as_str(), id,)
+        .fetch_optional(conn)
+        .await
+}
+
+/// Removes a job that is done. That its account had its turn is remembered by the account's upkeep.
 pub async fn remove(conn: &mut Connection, account: &AccountId, id: Uuid) -> Result<()> {
-    sqlx::query!("DELETE FROM jobs WHERE account_id = $1 AND id = $2", account.as_str(), id).execute(conn).await?;
+    sqlx::query!(
+        r#"
+        WITH done AS (DELETE FROM jobs WHERE account_id = $1 AND id = $2)
+        UPDATE jobs SET served_at = clock_timestamp()
+        WHERE account_id = $1 AND id = (
+            SELECT j.id FROM jobs j WHERE j.account_id = $1 AND j.kind = 'upkeep' FOR UPDATE SKIP LOCKED
+        )
+        "#,
+        account.as_str(),
+        id,
+    )
+    .execute(conn)
+    .await?;
     Ok(())
 }
 

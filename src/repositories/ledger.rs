@@ -22,7 +22,7 @@ pub enum Action {
 
 impl Action {
     /// Its name in the ledger.
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Action::Deleted => "deleted",
             Action::HardDeleted => "hard_deleted",
@@ -95,15 +95,17 @@ pub struct Summary {
 
 /// What a deletion came to. None where the ledger has no such deletion.
 pub async fn summary(conn: &mut Connection, account: &AccountId, deletion: Uuid) -> Result<Option<Summary>> {
-    // The rows below a parent are written before it.
+    // The rows below a parent are written before it, and what was hidden before it was gone.
     sqlx::query_as!(
         Summary,
         r#"
         SELECT last.resource, last.within, last.action, last.actor_user, last.at,
                (SELECT coalesce(sum(cardinality(l.row_ids)), 0) FROM ledger l
-                WHERE l.account_id = $1 AND l.deletion_id = $2 AND l.resource = last.resource)::bigint AS "rows!"
+                WHERE l.account_id = $1 AND l.deletion_id = $2 AND l.resource = last.resource
+                  AND l.action = last.action)::bigint AS "rows!"
         FROM ledger last
         WHERE last.account_id = $1 AND last.deletion_id = $2
+          AND last.resource = ANY (ARRAY['contact', 'contact_list', 'campaign', 'record_list', 'record'])
         ORDER BY last.entry_id DESC
         LIMIT 1
         "#,
@@ -123,12 +125,13 @@ pub struct Part {
     pub row_ids: Vec<String>,
 }
 
-/// The next rows of a deletion, those below a parent left out, after an entry of the ledger.
+/// The next rows of a kind with which a deletion did something, after an entry of the ledger.
 pub async fn next_part(
     conn: &mut Connection,
     account: &AccountId,
     deletion: Uuid,
     resource: &str,
+    action: &str,
     after: i64,
 ) -> Result<Option<Part>> {
     sqlx::query_as!(
@@ -136,15 +139,32 @@ pub async fn next_part(
         r#"
         SELECT entry_id, row_ids
         FROM ledger
-        WHERE account_id = $1 AND deletion_id = $2 AND resource = $3 AND entry_id > $4
+        WHERE account_id = $1 AND deletion_id = $2 AND resource = $3 AND action = $4 AND entry_id > $5
         ORDER BY entry_id
         LIMIT 1
         "#,
         account.as_str(),
         deletion,
         resource,
+        action,
         after,
     )
     .fetch_optional(conn)
+    .await
+}
+
+/// Those of the ids with which a deletion has done something already.
+pub async fn took(conn: &mut Connection, account: &AccountId, deletion: Uuid, ids: &[&str]) -> Result<Vec<String>> {
+    sqlx::query_scalar!(
+        r#"
+        SELECT DISTINCT taken AS "id!"
+        FROM ledger, unnest(row_ids) AS taken
+        WHERE account_id = $1 AND deletion_id = $2 AND taken = ANY($3)
+        "#,
+        account.as_str(),
+        deletion,
+        ids as _,
+    )
+    .fetch_all(conn)
     .await
 }

@@ -416,3 +416,45 @@ impl TryFrom<ListRow> for RecordList {
 fn identifier_type(name: &str) -> Result<UniqueIdentifierType> {
     UniqueIdentifierType::parse(name).ok_or_else(|| unknown_value("unique_identifier_type", name))
 }
+
+/// Marks trashed lists as being on their way out for good, by that deletion or purge. They must be locked.
+pub async fn mark_removing(conn: &mut Connection, account: &AccountId, ids: &[Uuid], by: Uuid) -> Result<()> {
+    sqlx::query!(
+        "UPDATE record_lists SET removing = $3 WHERE account_id = $1 AND id = ANY($2) AND deleted_at IS NOT NULL",
+        account.as_str(),
+        ids,
+        by,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Those of the lists that are on their way out for good.
+pub async fn removing(conn: &mut Connection, account: &AccountId, ids: &[Uuid]) -> Result<Vec<String>> {
+    sqlx::query_scalar!(
+        r#"SELECT id::text AS "id!" FROM record_lists WHERE account_id = $1 AND id = ANY($2) AND removing IS NOT NULL"#,
+        account.as_str(),
+        ids,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// Locks the first of the lists that a deletion or purge is taking.
+pub async fn lock_removed_by(conn: &mut Connection, account: &AccountId, by: Uuid) -> Result<Option<Written>> {
+    sqlx::query_as!(
+        Written,
+        r#"
+        SELECT id::text AS "id!", version FROM record_lists
+        WHERE account_id = $1 AND removing = $2
+        ORDER BY record_lists.id
+        LIMIT 1
+        FOR UPDATE
+        "#,
+        account.as_str(),
+        by,
+    )
+    .fetch_optional(conn)
+    .await
+}

@@ -135,7 +135,7 @@ async fn items_that_are_streamed_have_their_outcomes_in_the_order_sent() {
     }
     assert_eq!(app.work().await, 0);
     let failed = app.get("/v1/deletions?state=failed").await.expect(200);
-    assert_eq!(failed["results"][0]["failure"], "BROKE_OFF");
+    assert_eq!(failed["results"][0]["failure"], "INVALID_REQUEST");
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! Contact lists go into the trash and out of the database.
 
+use uuid::Uuid;
+
 use super::super::{Connection, LockedRow, Result, Stamp, Wait, Written};
 use crate::domain::ids::{AccountId, StreamId};
 
@@ -97,4 +99,46 @@ pub async fn remove(conn: &mut Connection, account: &AccountId, ids: &[&str]) ->
             .execute(conn)
             .await?;
     Ok(done.rows_affected())
+}
+
+/// Marks trashed lists as being on their way out for good, by that deletion or purge. They must be locked.
+pub async fn mark_removing(conn: &mut Connection, account: &AccountId, ids: &[&str], by: Uuid) -> Result<()> {
+    sqlx::query!(
+        "UPDATE contact_lists SET removing = $3 WHERE account_id = $1 AND id = ANY($2) AND deleted_at IS NOT NULL",
+        account.as_str(),
+        ids as _,
+        by,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Those of the lists that are on their way out for good.
+pub async fn removing(conn: &mut Connection, account: &AccountId, ids: &[&str]) -> Result<Vec<String>> {
+    sqlx::query_scalar!(
+        r#"SELECT id FROM contact_lists WHERE account_id = $1 AND id = ANY($2) AND removing IS NOT NULL"#,
+        account.as_str(),
+        ids as _,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// Locks the first of the lists that a deletion or purge is taking.
+pub async fn lock_removed_by(conn: &mut Connection, account: &AccountId, by: Uuid) -> Result<Option<Written>> {
+    sqlx::query_as!(
+        Written,
+        r#"
+        SELECT id, version FROM contact_lists
+        WHERE account_id = $1 AND removing = $2
+        ORDER BY contact_lists.id
+        LIMIT 1
+        FOR UPDATE
+        "#,
+        account.as_str(),
+        by,
+    )
+    .fetch_optional(conn)
+    .await
 }

@@ -117,28 +117,29 @@ pub async fn remove_of(conn: &mut Connection, account: &AccountId, list: Uuid) -
     .await
 }
 
-/// The first of the lists that has more records, live or trashed, than that.
-pub async fn first_large(
+/// How many records, live or trashed, each of the lists has, counted up to `most`.
+pub async fn count_each(
     conn: &mut Connection,
     account: &AccountId,
     lists: &[Uuid],
     most: i64,
-) -> Result<Option<String>> {
-    sqlx::query_scalar!(
+) -> Result<Vec<(String, i64)>> {
+    let rows = sqlx::query!(
         r#"
-        SELECT list::text AS "list!"
+        SELECT list::text AS "list!", (
+            SELECT count(*) FROM (
+                SELECT FROM records r WHERE r.account_id = $1 AND r.record_list_id = list LIMIT $3
+            ) AS counted
+        ) AS "count!"
         FROM unnest($2::uuid[]) AS list
-        WHERE EXISTS (
-            SELECT FROM records r WHERE r.account_id = $1 AND r.record_list_id = list ORDER BY r.id OFFSET $3 LIMIT 1
-        )
-        LIMIT 1
         "#,
         account.as_str(),
         lists,
         most,
     )
-    .fetch_optional(conn)
-    .await
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.list, row.count)).collect())
 }
 
 /// Locks some records of a list, live or trashed, in the order of their ids. Answers which.

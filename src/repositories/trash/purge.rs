@@ -73,6 +73,9 @@ pub async fn next_of_contact_lists(conn: &mut Connection, account: &AccountId, o
         SELECT stream_id
         FROM contact_lists
         WHERE account_id = $1 AND deleted_at <= $2 AND coalesce(purge_at, $3) <= $4 AND NOT held
+          AND NOT EXISTS (
+              SELECT FROM contact_list_members c WHERE c.account_id = $1 AND c.list_id = contact_lists.id AND c.held
+          )
         ORDER BY deleted_at
         LIMIT 1
         "#,
@@ -98,7 +101,10 @@ pub async fn lock_contact_lists(
         r#"
         SELECT id, version
         FROM contact_lists
-        WHERE account_id = $1 AND deleted_at <= $2 AND coalesce(purge_at, $3) <= $4 AND NOT held AND stream_id = $6
+        WHERE account_id = $1 AND deleted_at <= $2 AND coalesce(purge_at, $3) <= $4 AND NOT held
+          AND NOT EXISTS (
+              SELECT FROM contact_list_members c WHERE c.account_id = $1 AND c.list_id = contact_lists.id AND c.held
+          ) AND stream_id = $6
         ORDER BY deleted_at, contact_lists.id
         LIMIT $5
         FOR UPDATE SKIP LOCKED
@@ -169,6 +175,9 @@ pub async fn next_of_record_lists(conn: &mut Connection, account: &AccountId, ov
         SELECT '' AS "within!"
         FROM record_lists
         WHERE account_id = $1 AND deleted_at <= $2 AND coalesce(purge_at, $3) <= $4 AND NOT held
+          AND NOT EXISTS (
+              SELECT FROM records c WHERE c.account_id = $1 AND c.record_list_id = record_lists.id AND c.held
+          )
         ORDER BY deleted_at
         LIMIT 1
         "#,
@@ -194,6 +203,9 @@ pub async fn lock_record_lists(
         SELECT id::text AS "id!", version
         FROM record_lists
         WHERE account_id = $1 AND deleted_at <= $2 AND coalesce(purge_at, $3) <= $4 AND NOT held
+          AND NOT EXISTS (
+              SELECT FROM records c WHERE c.account_id = $1 AND c.record_list_id = record_lists.id AND c.held
+          )
         ORDER BY deleted_at, record_lists.id
         LIMIT $5
         FOR UPDATE SKIP LOCKED

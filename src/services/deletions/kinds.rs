@@ -308,37 +308,95 @@ pub async fn lock_over(
     })
 }
 
-/// How many rows a filter takes.
+/// How many rows a filter takes; no more are looked for once there are more than `enough`.
 pub async fn count_matching(
     conn: &mut Connection,
     account: &AccountId,
     target: &Target,
     filter: &Filter,
     among: Among,
-) -> Result<i64, Error> {
+    enough: u64,
+) -> Result<u64, Error> {
     let (mut count, mut place) = (0, String::new());
     loop {
         let ids = matching(conn, account, target, filter, among, Part::After(&place, 10_000)).await?;
         let Some(last) = ids.last() else { return Ok(count) };
         place = last.as_str().to_owned();
-        count += i64::try_from(ids.len()).unwrap_or(i64::MAX);
+        count += ids.len() as u64;
+        if count > enough {
+            return Ok(count);
+        }
     }
 }
 
-/// The first of the lists that has more people or records, live or trashed, than a batch takes.
-pub async fn first_large(
+/// Lists that have, with those before them, more people or records than a batch takes.
+pub async fn large(
     conn: &mut Connection,
     account: &AccountId,
     target: &Target,
     lists: &[&RowId],
-) -> Result<Option<RowId>, Error> {
+) -> Result<HashSet<RowId>, Error> {
     let most = i64::try_from(BATCH).unwrap_or(i64::MAX);
-    let found = match target {
-        Target::ContactLists(_) => contact_list_members::first_large(conn, account, &texts(lists), most).await?,
-        Target::RecordLists => records::first_large(conn, account, &uuids(lists), most).await?,
-        Target::Contacts(_) | Target::Campaigns(_) | Target::Records(_) => None,
+    let counts = match target {
+        _ if lists.is_empty() => return Ok(HashSet::new()),
+        Target::ContactLists(_) => contact_list_members::count_each(conn, account, &texts(lists), most + 1).await?,
+        Target::RecordLists => records::count_each(conn, account, &uuids(lists), most + 1).await?,
+        Target::Contacts(_) | Target::Campaigns(_) | Target::Records(_) => return Ok(HashSet::new()),
     };
-    Ok(found.map(RowId::stored))
+    let mut room = most;
+    let mut large = HashSet::new();
+    for (list, count) in counts {
+        if count <= room {
+            room -= count;
+        } else {
+            large.insert(RowId::stored(list));
+        }
+    }
+    Ok(large)
+}
+
+/// Marks trashed lists as being on their way out for good.
+pub async fn mark_removing(
+    conn: &mut Connection,
+    account: &AccountId,
+    target: &Target,
+    lists: &[&RowId],
+    by: Uuid,
+) -> Result<(), Error> {
+    match target {
+        Target::ContactLists(_) => contact_lists::mark_removing(conn, account, &texts(lists), by).await?,
+        _ => record_lists::mark_removing(conn, account, &uuids(lists), by).await?,
+    }
+    Ok(())
+}
+
+/// Those of the lists that are on their way out for good: they do not come back.
+pub async fn removing(
+    conn: &mut Connection,
+    account: &AccountId,
+    target: &Target,
+    lists: &[&RowId],
+) -> Result<HashSet<RowId>, Error> {
+    let found = match target {
+        Target::ContactLists(_) => contact_lists::removing(conn, account, &texts(lists)).await?,
+        Target::RecordLists => record_lists::removing(conn, account, &uuids(lists)).await?,
+        Target::Contacts(_) | Target::Campaigns(_) | Target::Records(_) => Vec::new(),
+    };
+    Ok(found.into_iter().map(RowId::stored).collect())
+}
+
+/// Locks the first of the lists that a deletion or purge is taking.
+pub async fn lock_removed_by(
+    conn: &mut Connection,
+    account: &AccountId,
+    target: &Target,
+    by: Uuid,
+) -> Result<Option<Written>, Error> {
+    Ok(match target {
+        Target::ContactLists(_) => contact_lists::lock_removed_by(conn, account, by).await?,
+        Target::RecordLists => record_lists::lock_removed_by(conn, account, by).await?,
+        Target::Contacts(_) | Target::Campaigns(_) | Target::Records(_) => None,
+    })
 }
 
 /// Removes a batch of the people on a trashed contact list, or of the records in a trashed record list, for good.

@@ -199,7 +199,9 @@ async fn from_ledger(
     let Some(found) = ledger::summary(conn, account, id).await? else { return Ok(Vec::new()) };
     let (mut rows, mut entry, mut position) = (Vec::new(), 0, 0);
     while rows.len() <= limit {
-        let Some(part) = ledger::next_part(conn, account, id, &found.resource, entry).await? else { break };
+        let Some(part) = ledger::next_part(conn, account, id, &found.resource, &found.action, entry).await? else {
+            break;
+        };
         entry = part.entry_id;
         for row in part.row_ids {
             position += 1;

@@ -1,7 +1,7 @@
 //! The one engine under every deletion of every family: select, lock in key
 //! order, decide, write, ledger, commit. Kinds differ in `kinds.rs` only.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use secrecy::SecretString;
@@ -19,12 +19,12 @@ use crate::domain::deletion::{
 use crate::domain::identifier::Identifier;
 use crate::domain::identity::{Caller, Scope};
 use crate::domain::ids::{self, CampaignId, ContactId, ContactListId, StreamId};
-use crate::domain::operation::{Operation, Told};
+use crate::domain::operation::{Operation, State, Told};
 use crate::error::{Error, Thing};
 use crate::postgres::{Database, Try};
 use crate::repositories::deletions::NewChunk;
 use crate::repositories::ledger::{self, Action, Entry};
-use crate::repositories::{self, Connection, Stamp, Visibility, Wait, Written};
+use crate::repositories::{self, Connection, Stamp, Visibility, Wait, Written, jobs};
 use crate::sealing::Sealer;
 
 use super::campaigns::of_type;
@@ -218,20 +218,17 @@ impl Deletions {
             outcomes: Vec::new(),
         };
         if !options.validate_only {
-            deletion.is_queued =
-                options.mode == Mode::Hard && work::is_large(conn, &caller.account_id, &request.target, &plan).await?;
-            if deletion.is_queued {
-                trash(conn, caller, &request.target, &plan, &stamp).await?;
-                self.queue_removal(conn, caller, request, &stamp).await?;
-            } else {
-                write(conn, caller, &request.target, options.mode, &plan, &stamp).await?;
-            }
+            let large = write(conn, caller, &request.target, options.mode, &plan, &stamp).await?;
+            deletion.is_queued = !large.is_empty();
         }
         deletion.outcomes = plan.outcomes;
-        if deletion.is_queued {
-            self.wake.notify_one();
-        } else if deletion.is_kept {
+        if deletion.is_queued || deletion.is_kept {
             deletion.undo_until = self.keep(conn, caller, request, &deletion).await?;
+        }
+        if deletion.is_queued {
+            // What is large is hidden, and goes in batches.
+            jobs::insert(conn, &caller.account_id, deletion.id, deletion.at).await?;
+            self.wake.notify_one();
         }
         Ok(deletion)
     }
@@ -244,7 +241,11 @@ impl Deletions {
         deletion: &Deletion,
     ) -> Result<Option<OffsetDateTime>, Error> {
         let by = caller.user_id.as_str();
-        let operation = Operation::done(&request.target, &request.options, request.note.clone(), by, deletion);
+        let mut operation = Operation::done(&request.target, &request.options, request.note.clone(), by, deletion);
+        if deletion.is_queued {
+            operation.state = State::Running;
+            operation.finished_at = None;
+        }
         let told: Vec<Told> = deletion.outcomes.iter().map(Told::of).collect();
         let sealed = self.seal_items(deletion.id, 1, &request.items)?;
         let chunk = NewChunk { first_position: 1, items: told.len(), sealed_items: Some(&sealed), told: Some(&told) };
@@ -354,6 +355,8 @@ async fn lock(conn: &mut Connection, caller: &Caller, request: &Request, which: 
     Ok(Locked { matches, found })
 }
 
+/// Does what has been decided. Answers the lists that are too large to be removed in one transaction: they are hidden,
+/// and marked as being removed.
 async fn write(
     conn: &mut Connection,
     caller: &Caller,
@@ -361,11 +364,23 @@ async fn write(
     mode: Mode,
     plan: &Plan,
     stamp: &Stamp,
-) -> Result<(), Error> {
-    match mode {
-        Mode::Soft => trash(conn, caller, target, plan, stamp).await,
-        Mode::Hard => remove(conn, caller, target, plan, stamp).await,
+) -> Result<HashSet<RowId>, Error> {
+    if mode == Mode::Soft {
+        trash(conn, caller, target, plan, stamp).await?;
+        return Ok(HashSet::new());
     }
+    let rows: Vec<&RowId> = plan.trash.iter().chain(plan.trashed_before.iter().map(|(id, _)| id)).collect();
+    let large = kinds::large(conn, &caller.account_id, target, &rows).await?;
+    if large.is_empty() {
+        remove(conn, caller, target, plan, stamp).await?;
+        return Ok(large);
+    }
+    let (hidden, gone) = plan.split(|id| large.contains(id));
+    trash(conn, caller, target, &hidden, stamp).await?;
+    let marked: Vec<&RowId> = large.iter().collect();
+    kinds::mark_removing(conn, &caller.account_id, target, &marked, stamp.deletion_id).await?;
+    remove(conn, caller, target, &gone, stamp).await?;
+    Ok(large)
 }
 
 async fn trash(

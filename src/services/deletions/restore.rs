@@ -9,7 +9,7 @@ use super::{Deletions, kinds, record};
 use crate::domain::deletion::{Failure, Mode, Options, Reason, RowId, Target};
 use crate::domain::identifier::Identifier;
 use crate::domain::identity::Caller;
-use crate::domain::operation::{self, Action, BATCH, Details, Operation, RESTORED, State, Told, Totals};
+use crate::domain::operation::{Action, BATCH, Details, Operation, RESTORED, State, Told, Totals};
 use crate::domain::page::LastChange;
 use crate::domain::trash::{Search, Trashed};
 use crate::error::{Error, Thing};
@@ -17,6 +17,9 @@ use crate::postgres::Try;
 use crate::repositories::deletions::NewChunk;
 use crate::repositories::trash::search;
 use crate::repositories::{self, Connection, LockedRow, Stamp, Wait, deletions, jobs, ledger, retention};
+
+/// What the ledger says of rows that can come back.
+pub(super) const DELETED_ROWS: &str = ledger::Action::Deleted.name();
 
 /// By which deletion a row must be in the trash to be restored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,7 +68,9 @@ impl Deletions {
                 }
                 let mut rows = Vec::new();
                 let mut entry = 0;
-                while let Some(part) = ledger::next_part(conn, account, id, undone.target.resource(), entry).await? {
+                while let Some(part) =
+                    ledger::next_part(conn, account, id, undone.target.resource(), DELETED_ROWS, entry).await?
+                {
                     entry = part.entry_id;
                     rows.extend(part.row_ids);
                 }
@@ -245,7 +250,7 @@ pub(super) async fn restore(
         .into_iter()
         .map(|known| (known.id.clone(), known))
         .collect();
-    let being_removed = being_removed(conn, caller, target, &locked).await?;
+    let removing = kinds::removing(conn, account, target, &trashed).await?;
     let mut taken: HashMap<String, RowId> = HashMap::new();
     let mut restored: Vec<&RowId> = Vec::new();
     let decided: Vec<Result<(), Failure>> = ids
@@ -262,7 +267,7 @@ pub(super) async fn restore(
             if !row.trashed || !is_by(row, by) {
                 return Err(Reason::AlreadyRestored.into());
             }
-            if row.deletion_id.is_some_and(|deletion| being_removed.contains(&deletion)) {
+            if removing.contains(id) {
                 return Err(Reason::AlreadyPurged.into());
             }
             if !has_parent {
@@ -314,25 +319,4 @@ fn is_by(row: &LockedRow, by: By) -> bool {
         By::Any => true,
         By::Deletion(id) => row.deletion_id == Some(id),
     }
-}
-
-/// Those deletions of locked lists that are removing them for good, child by child: what they hide does not come back.
-async fn being_removed(
-    conn: &mut Connection,
-    caller: &Caller,
-    target: &Target,
-    locked: &HashMap<String, LockedRow>,
-) -> Result<HashSet<Uuid>, Error> {
-    if !matches!(target, Target::ContactLists(_) | Target::RecordLists) {
-        return Ok(HashSet::new());
-    }
-    let deletions: HashSet<Uuid> = locked.values().filter_map(|row| row.deletion_id).collect();
-    let mut removing = HashSet::new();
-    for id in deletions {
-        let found = operation::Operation::is_removing;
-        if deletions::find(conn, &caller.account_id, id).await?.as_ref().is_some_and(found) {
-            removing.insert(id);
-        }
-    }
-    Ok(removing)
 }

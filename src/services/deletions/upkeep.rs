@@ -1,10 +1,7 @@
 //! An account's upkeep: its trash is emptied as its retention says, and what is kept for a time is dropped. One bounded
 //! batch in each transaction; it goes on where it was, whatever dies in between.
 
-use std::collections::HashSet;
-
 use time::Duration;
-use uuid::Uuid;
 
 use super::{Deletions, kinds, record};
 use crate::domain::deletion::{Mode, Options, RowId, Target};
@@ -17,7 +14,7 @@ use crate::error::Error;
 use crate::repositories::jobs::{self, Job};
 use crate::repositories::retention;
 use crate::repositories::trash::purge::Over;
-use crate::repositories::{Connection, Stamp, Written, contact_list_members, deletions, idempotency, ledger, records};
+use crate::repositories::{Connection, Stamp, Written, deletions, idempotency, ledger};
 
 /// How long what was asked, and what became of it, is kept.
 pub const KEPT_FOR: Duration = Duration::days(30);
@@ -25,8 +22,11 @@ pub const KEPT_FOR: Duration = Duration::days(30);
 /// How long after a run the next one begins.
 const BETWEEN_RUNS: Duration = Duration::hours(1);
 
-/// The most rows that a run purges of one kind; the rest waits for the next run.
-const MAX_IN_A_RUN: i64 = 1_000_000;
+/// The most batches of a run; the rest waits for the next run.
+const MAX_BATCHES: i32 = 2_000;
+
+/// How long the items of a deletion may be on their way.
+const MAX_RECEIVING: Duration = Duration::hours(2);
 
 impl Deletions {
     /// How long each kind is kept in the trash, in days. None for ever.
@@ -66,25 +66,42 @@ impl Deletions {
         Ok(set)
     }
 
-    /// The next batch of an account's upkeep.
+    /// The next batch of an account's upkeep. A kind whose batches fail does not keep the others from their turn.
     pub(super) async fn keep_up(&self, conn: &mut Connection, job: &Job) -> Result<(), Error> {
         let (account, now) = (&job.account, self.clock.now());
-        let most = i64::try_from(BATCH).unwrap_or(i64::MAX);
-        let mut has_more = false;
-        for setting in retention::all(conn, account).await? {
-            if self.purge_some(conn, job, &setting).await? {
-                has_more = true;
-                break;
+        let mut did_something = self.drop_what_is_old(conn, job).await?;
+        let mut settings = retention::all(conn, account).await?;
+        let turn = usize::try_from(job.failures).unwrap_or(0) % settings.len().max(1);
+        settings.rotate_left(turn);
+        if !did_something {
+            for setting in settings {
+                if self.purge_some(conn, job, &setting).await? {
+                    did_something = true;
+                    break;
+                }
             }
         }
-        if !has_more {
-            deletions::end_purges(conn, account, now).await?;
-            let dropped = deletions::drop_old(conn, account, now - KEPT_FOR, 50).await?
-                + idempotency::remove_expired(conn, account, now, most).await?;
-            has_more = dropped > 0;
+        if did_something && job.batches < MAX_BATCHES {
+            return Ok(jobs::put_back(conn, account, job.id, now, 0, job.batches + 1).await?);
         }
-        let due_at = if has_more { now } else { now + BETWEEN_RUNS };
-        Ok(jobs::put_back(conn, account, job.id, due_at, 0).await?)
+        deletions::end_purges(conn, account, now).await?;
+        Ok(jobs::put_back(conn, account, job.id, now + BETWEEN_RUNS, 0, 0).await?)
+    }
+
+    /// Drops what has been kept for long enough, and ends what was never sent to its end. Answers whether there was something.
+    async fn drop_what_is_old(&self, conn: &mut Connection, job: &Job) -> Result<bool, Error> {
+        let (account, now) = (&job.account, self.clock.now());
+        let most = i64::try_from(BATCH).unwrap_or(i64::MAX);
+        let mut ended = 0;
+        for id in deletions::still_receiving(conn, account, now - MAX_RECEIVING, 10).await? {
+            if let Some(mut operation) = self.receiving(conn, account, id).await? {
+                self.give_up(conn, account, &mut operation, "", State::Failed, Some("BROKE_OFF")).await?;
+                ended += 1;
+            }
+        }
+        let dropped = deletions::drop_old(conn, account, now - KEPT_FOR, 50).await?
+            + idempotency::remove_expired(conn, account, now, most).await?;
+        Ok(ended + dropped > 0)
     }
 
     /// Purges a batch of one kind. Answers whether there was something to purge.
@@ -100,30 +117,30 @@ impl Deletions {
         let under_way = deletions::lock_purge(conn, account, setting.resource, &target.within()).await?;
         let is_new = under_way.is_none();
         let mut operation = under_way.unwrap_or_else(|| self.purge(&target, setting));
-        if operation.totals.rows >= MAX_IN_A_RUN {
+        let caller = caller(job, setting, &operation)?;
+        let most = i64::try_from(BATCH).unwrap_or(i64::MAX);
+        let mut rows = kinds::lock_over(conn, account, &target, over, most).await?;
+        if rows.is_empty() {
+            // Others have them.
             return Ok(false);
         }
-        let caller = caller(job, setting, &operation)?;
         if is_new {
             deletions::insert(conn, &caller, &operation, None, None).await?;
         }
-        let most = i64::try_from(BATCH).unwrap_or(i64::MAX);
-        let mut rows = kinds::lock_over(conn, account, &target, over, most).await?;
         let stamp = Stamp { deletion_id: operation.id, at: now, by: caller.user_id.clone() };
-        let lists: Vec<RowId> = rows.iter().map(|row| RowId::stored(row.id.clone())).collect();
-        let held = held(conn, job, &target, &lists).await?;
-        rows.retain(|row| !held.contains(&row.id));
-        let lists: Vec<&RowId> = lists.iter().filter(|list| !held.contains(list.as_str())).collect();
-        if rows.is_empty() {
-            return Ok(false);
+        let ids: Vec<RowId> = rows.iter().map(|row| RowId::stored(row.id.clone())).collect();
+        let large = kinds::large(conn, account, &target, &ids.iter().collect::<Vec<_>>()).await?;
+        rows.retain(|row| !large.contains(&RowId::stored(row.id.clone())));
+        match ids.iter().find(|id| large.contains(*id)) {
+            // From now on it does not come back.
+            Some(list) if rows.is_empty() => {
+                kinds::mark_removing(conn, account, &target, &[list], operation.id).await?;
+                let children = kinds::remove_children(conn, account, &target, list, &stamp).await?;
+                let action = ledger::Action::Purged;
+                record(conn, &caller, children.resource, &children.within, action, &stamp, &children.rows).await?;
+            }
+            _ => self.purge_rows(conn, &caller, &mut operation, &rows, &stamp).await?,
         }
-        if let Some(large) = kinds::first_large(conn, account, &target, &lists).await? {
-            let children = kinds::remove_children(conn, account, &target, &large, &stamp).await?;
-            let action = ledger::Action::Purged;
-            record(conn, &caller, children.resource, &children.within, action, &stamp, &children.rows).await?;
-            return Ok(true);
-        }
-        self.purge_rows(conn, &caller, &mut operation, &rows, &stamp).await?;
         Ok(true)
     }
 
@@ -174,21 +191,6 @@ impl Deletions {
             undo_until: None,
         }
     }
-}
-
-/// Lists that have somebody or something on hold below them.
-async fn held(conn: &mut Connection, job: &Job, target: &Target, lists: &[RowId]) -> Result<HashSet<String>, Error> {
-    let texts: Vec<&str> = lists.iter().map(RowId::as_str).collect();
-    Ok(match target {
-        Target::ContactLists(_) => contact_list_members::lists_with_held(conn, &job.account, &texts).await?,
-        Target::RecordLists => {
-            let lists: Vec<Uuid> = texts.iter().filter_map(|id| ids::parse_uuid(id)).collect();
-            records::lists_with_held(conn, &job.account, &lists).await?
-        }
-        _ => Vec::new(),
-    }
-    .into_iter()
-    .collect())
 }
 
 /// Whoever set the retention, as far as the ledger names them.

@@ -2,14 +2,16 @@
 //! ledger, its outcomes, the progress and the job commit together, so that whatever dies in between loses and repeats
 //! nothing.
 
+use std::collections::HashSet;
+
 use secrecy::{ExposeSecret, SecretString};
 use time::Duration;
 use uuid::Uuid;
 
 use super::lookup;
-use super::restore::{By, restore};
+use super::restore::{By, DELETED_ROWS, restore};
 use super::{Deletions, How, kinds, lock, record, within, write};
-use crate::domain::deletion::{self, Failure, Mode, Outcome, Plan, Reason, Request, RowId, Target};
+use crate::domain::deletion::{self, Key, Mode, Outcome, Reason, Request, RowId, Target};
 use crate::domain::filter::{Among, Filter};
 use crate::domain::identifier::Identifier;
 use crate::domain::identity::Caller;
@@ -27,6 +29,12 @@ const MAX_FAILURES: i32 = 10;
 
 /// The longest that a failed job waits.
 const MAX_PAUSE: Duration = Duration::minutes(5);
+
+/// The longest that a job waits which has lost a race.
+const MAX_RACE_PAUSE: Duration = Duration::seconds(5);
+
+/// What is said of what cannot be stopped any more.
+const OVER: &str = "It is over already";
 
 /// What a filter is sealed for.
 fn filter_of(deletion: Uuid) -> String {
@@ -75,13 +83,9 @@ impl Deletions {
                     Selection::Filter(filter) => {
                         let filter = until(filter, &operation);
                         if let Some(limit) = how.options.max_affected {
-                            let limit = i64::try_from(limit).unwrap_or(i64::MAX - 1);
                             let among = among(&filter, how.options.mode);
-                            let part = Part::After("", limit + 1);
-                            within(
-                                &how.options,
-                                kinds::matching(conn, account, target, &filter, among, part).await?.len(),
-                            )?;
+                            let rows = kinds::count_matching(conn, account, target, &filter, among, limit).await?;
+                            within(&how.options, usize::try_from(rows).unwrap_or(usize::MAX))?;
                         }
                         let text = serde_json::to_string(&filter).map_err(|_| Error::Internal("a filter is JSON"))?;
                         let sealed = self.sealer.seal(&filter_of(operation.id), &SecretString::from(text));
@@ -117,9 +121,10 @@ impl Deletions {
                 let mut operation = self.queued(caller, target, how);
                 let filter = until(filter, &operation);
                 let among = among(&filter, how.options.mode);
-                let count = kinds::count_matching(conn, account, target, &filter, among).await?;
+                let enough = how.options.max_affected.unwrap_or(u64::MAX);
+                let count = kinds::count_matching(conn, account, target, &filter, among, enough).await?;
                 within(&how.options, usize::try_from(count).unwrap_or(usize::MAX))?;
-                operation.requested = Some(count);
+                operation.requested = i64::try_from(count).ok();
                 Ok(operation)
             })
             .await
@@ -155,60 +160,82 @@ impl Deletions {
             .await
     }
 
-    /// Queues a deletion whose `requested` items have been sent.
+    /// Queues a deletion whose `requested` items have been sent. One that was cancelled meanwhile stays so.
     ///
     /// # Errors
     ///
     /// [`Error::MaxAffected`] when they are more than may go; when the database fails.
-    pub async fn sent(&self, caller: &Caller, mut operation: Operation, requested: i64) -> Result<Operation, Error> {
-        within(&operation.options, usize::try_from(requested).unwrap_or(usize::MAX))?;
+    pub async fn sent(&self, caller: &Caller, id: Uuid, requested: i64) -> Result<Operation, Error> {
         let account = &caller.account_id;
-        operation.state = State::Queued;
-        operation.requested = Some(requested);
-        self.database
+        let operation = self
+            .database
             .transaction_apart(account, async |conn, _| {
+                let mut operation = self.receiving(conn, account, id).await?.ok_or(Error::WrongState(OVER))?;
+                within(&operation.options, usize::try_from(requested).unwrap_or(usize::MAX))?;
+                operation.state = State::Queued;
+                operation.requested = Some(requested);
                 deletions::update(conn, account, &operation, "").await?;
-                Ok(jobs::insert(conn, account, operation.id, self.clock.now()).await?)
+                jobs::insert(conn, account, operation.id, self.clock.now()).await?;
+                Ok(operation)
             })
             .await?;
         self.wake.notify_one();
         Ok(operation)
     }
 
-    /// Ends a deletion whose items broke off: nothing of it is done.
-    pub async fn broke_off(&self, caller: &Caller, mut operation: Operation) {
+    /// Ends a deletion whose items broke off, or are not what they must be: nothing of it is done.
+    pub async fn broke_off(&self, caller: &Caller, id: Uuid, why: &str) {
         let account = &caller.account_id;
         let ended = self
             .database
             .transaction_apart(account, async |conn, _| {
-                self.give_up(conn, account, &mut operation, "", State::Failed, Some("BROKE_OFF")).await
+                let Some(mut operation) = self.receiving(conn, account, id).await? else { return Ok(()) };
+                self.give_up(conn, account, &mut operation, "", State::Failed, Some(why)).await
             })
             .await;
         if let Err(error) = ended {
-            tracing::warn!(deletion = %operation.id, "what broke off could not be ended");
+            tracing::warn!(deletion = %id, "what broke off could not be ended yet");
             error.log();
         }
     }
 
-    /// Has an operation stop at its next batch. The rest says `UNPROCESSED`.
+    /// A deletion that is still being sent, locked.
+    pub(super) async fn receiving(
+        &self,
+        conn: &mut Connection,
+        account: &AccountId,
+        id: Uuid,
+    ) -> Result<Option<Operation>, Error> {
+        let found = deletions::lock(conn, account, id).await?.map(|claimed| claimed.operation);
+        Ok(found.filter(|operation| operation.state == State::Receiving))
+    }
+
+    /// Has an operation stop at its next batch; what is still being sent stops at once. The rest says `UNPROCESSED`.
     ///
     /// # Errors
     ///
-    /// [`Error::NotFound`] when there is none of that id; [`Error::WrongState`] when it is over.
+    /// [`Error::NotFound`] when there is none of that id; [`Error::WrongState`] when it is over, or is a purge.
     pub async fn cancel(&self, caller: &Caller, id: Uuid) -> Result<Operation, Error> {
         let account = &caller.account_id;
         let cancelled = self
             .database
             .transaction(account, async |conn, _| {
-                let Some(Claimed { mut operation, place, .. }) = deletions::lock(conn, account, id).await? else {
+                let Some(Claimed { mut operation, .. }) = deletions::lock(conn, account, id).await? else {
                     lookup::find(conn, account, id).await?;
-                    return Err(Error::WrongState("It is over already"));
+                    return Err(Error::WrongState(OVER));
                 };
                 if operation.state.is_over() {
-                    return Err(Error::WrongState("It is over already"));
+                    return Err(Error::WrongState(OVER));
+                }
+                if operation.action == Action::Purge {
+                    return Err(Error::WrongState("A purge is paused by the retention: set its kind to null"));
                 }
                 operation.cancel_asked = true;
-                deletions::update(conn, account, &operation, &place).await?;
+                deletions::ask_to_cancel(conn, account, id).await?;
+                if operation.state == State::Receiving {
+                    self.give_up(conn, account, &mut operation, "", State::Cancelled, None).await?;
+                }
+                jobs::hurry(conn, account, id, self.clock.now()).await?;
                 Ok(operation)
             })
             .await?;
@@ -235,29 +262,35 @@ impl Deletions {
         }
     }
 
-    /// Puts a job that failed back, to be tried again later, or gives its operation up.
+    /// Puts a job that failed back, to be tried again later, or gives its operation up. A race that was lost is tried
+    /// again without end.
     async fn failed(&self, job: &Job, error: &Error) -> Result<(), Error> {
         let lost_a_race = matches!(error, Error::Busy);
-        if !lost_a_race {
-            tracing::warn!(job = %job.id, failures = job.failures, "a batch failed and is tried again later");
+        if !lost_a_race || job.failures >= 3 {
+            tracing::warn!(job = %job.id, failures = job.failures, reason = error.reason(), "a batch failed and is tried again");
             error.log();
         }
-        let failures = job.failures + 1;
-        let pause = if lost_a_race { Duration::ZERO } else { MAX_PAUSE.min(Duration::seconds(1 << failures.min(9))) };
-        let gone = matches!(error, Error::NotFound(_) | Error::MaxAffected { .. });
+        let failures = job.failures.saturating_add(1);
+        let pause = match lost_a_race {
+            true => MAX_RACE_PAUSE.min(Duration::milliseconds(20 << failures.min(9))),
+            false => MAX_PAUSE.min(Duration::seconds(1 << failures.min(9))),
+        };
+        let is_hopeless = matches!(error, Error::NotFound(_) | Error::MaxAffected { .. });
+        let gives_up = job.kind == Kind::Deletion && (is_hopeless || !lost_a_race && failures > MAX_FAILURES);
         self.database
             .transaction_apart(&job.account, async |conn, _| {
-                if job.kind == Kind::Deletion
-                    && (gone || failures > MAX_FAILURES)
-                    && let Some(mut claimed) = deletions::lock(conn, &job.account, job.id).await?
-                {
-                    let word = error.reason();
+                // Another worker may have gone on meanwhile.
+                if jobs::lock(conn, &job.account, job.id).await? != Some(job.failures) {
+                    return Ok(());
+                }
+                if gives_up && let Some(mut claimed) = deletions::lock(conn, &job.account, job.id).await? {
                     let state = claimed.operation.totals.end_early();
-                    let place = claimed.place.clone();
+                    let (place, word) = (claimed.place.clone(), error.reason());
                     self.give_up(conn, &job.account, &mut claimed.operation, &place, state, Some(word)).await?;
                     return Ok(jobs::remove(conn, &job.account, job.id).await?);
                 }
-                Ok(jobs::put_back(conn, &job.account, job.id, self.clock.now() + pause, failures).await?)
+                let due_at = self.clock.now() + pause;
+                Ok(jobs::put_back(conn, &job.account, job.id, due_at, failures, job.batches).await?)
             })
             .await
     }
@@ -277,12 +310,15 @@ impl Deletions {
         if claimed.operation.state.is_over() {
             return Ok(jobs::remove(conn, account, job.id).await?);
         }
+        let caller = caller(account, &claimed)?;
+        if self.remove_some(conn, job, &caller, &claimed.operation).await? {
+            return Ok(jobs::put_back(conn, account, job.id, self.clock.now(), 0, job.batches).await?);
+        }
         if claimed.operation.cancel_asked {
             let place = claimed.place.clone();
             self.give_up(conn, account, &mut claimed.operation, &place, State::Cancelled, None).await?;
             return Ok(jobs::remove(conn, account, job.id).await?);
         }
-        let caller = caller(account, &claimed)?;
         let operation = &mut claimed.operation;
         let at = self.clock.now();
         operation.state = State::Running;
@@ -308,7 +344,12 @@ impl Deletions {
         match next {
             Some(place) => {
                 deletions::update(conn, account, operation, &place).await?;
-                Ok(jobs::put_back(conn, account, job.id, at, 0).await?)
+                Ok(jobs::put_back(conn, account, job.id, at, 0, job.batches).await?)
+            }
+            // What is being removed is not gone yet.
+            None if kinds::lock_removed_by(conn, account, &operation.target, operation.id).await?.is_some() => {
+                deletions::update(conn, account, operation, &claimed.place).await?;
+                Ok(jobs::put_back(conn, account, job.id, at, 0, job.batches).await?)
             }
             None => {
                 operation.requested = Some(operation.totals.succeeded + operation.totals.failed);
@@ -334,14 +375,10 @@ impl Deletions {
         let sealed = chunk.sealed_items.ok_or(Error::Internal("things that were named have names"))?;
         let items = self.open_items(operation.id, chunk.first_position, &sealed)?;
         let request = self.request(operation, items);
-        match self.delete_batch(conn, caller, operation, &request, None, stamp, which).await? {
-            None => Ok(Some(String::new())),
-            Some(told) => {
-                deletions::tell(conn, account, operation.id, chunk.first_position, &told).await?;
-                operation.totals.add(&told);
-                Ok(Some(String::new()))
-            }
-        }
+        let told = self.delete_batch(conn, caller, operation, &request, None, stamp, which).await?;
+        deletions::tell(conn, account, operation.id, chunk.first_position, &told).await?;
+        operation.totals.add(&told);
+        Ok(Some(String::new()))
     }
 
     /// The next things that the filter takes, after a place.
@@ -364,9 +401,7 @@ impl Deletions {
         let items = ids.iter().map(|id| Identifier::Id(id.as_str().to_owned())).collect();
         let request = self.request(operation, items);
         let still = Some((filter, among));
-        let Some(told) = self.delete_batch(conn, caller, operation, &request, still, stamp, which).await? else {
-            return Ok(Some(place.to_owned()));
-        };
+        let told = self.delete_batch(conn, caller, operation, &request, still, stamp, which).await?;
         // What the filter did not take any more when it was locked is none of the deletion's business.
         let (items, told): (Vec<Identifier>, Vec<Told>) = request
             .items
@@ -394,7 +429,9 @@ impl Deletions {
         let undone = operation.undoes.ok_or(Error::Internal("only an undo is done in the background"))?;
         let after = place.parse().unwrap_or(0);
         let resource = operation.target.resource();
-        let Some(part) = ledger::next_part(conn, account, undone, resource, after).await? else { return Ok(None) };
+        let Some(part) = ledger::next_part(conn, account, undone, resource, DELETED_ROWS, after).await? else {
+            return Ok(None);
+        };
         let by = By::Deletion(undone);
         let told = restore(conn, caller, &operation.target, &part.row_ids, by, stamp, which).await?;
         let items: Vec<Identifier> = part.row_ids.into_iter().map(Identifier::Id).collect();
@@ -402,8 +439,8 @@ impl Deletions {
         Ok(Some(part.entry_id.to_string()))
     }
 
-    /// Deletes what a request names, and no more than may go. Answers what became of each thing; None when all that
-    /// could be done was to make large lists smaller.
+    /// Deletes what a request names, and no more than may go. Answers what became of each thing: large lists that are to be
+    /// gone for good are hidden, and go in batches of their own.
     #[expect(clippy::too_many_arguments, reason = "all of a batch")]
     async fn delete_batch(
         &self,
@@ -414,7 +451,7 @@ impl Deletions {
         still: Option<(&Filter, Among)>,
         stamp: &Stamp,
         which: Try,
-    ) -> Result<Option<Vec<Told>>, Error> {
+    ) -> Result<Vec<Told>, Error> {
         let account = &caller.account_id;
         let mut locked = lock(conn, caller, request, which).await?;
         if let Some((filter, among)) = still {
@@ -426,39 +463,64 @@ impl Deletions {
         let mut plan = deletion::decide(&request.keys(), &locked.matches, &locked.found, &request.options);
         let rows = usize::try_from(operation.totals.rows).unwrap_or(usize::MAX).saturating_add(plan.rows());
         within(&request.options, rows)?;
-        if request.options.mode == Mode::Hard && self.shrink(conn, caller, &request.target, &plan, stamp).await? {
-            return Ok(None);
-        }
         write(conn, caller, &request.target, request.options.mode, &plan, stamp).await?;
         // What an earlier batch of the same request took was named twice.
-        for (key, outcome) in request.keys().iter().zip(&mut plan.outcomes) {
-            let Outcome::Failed(Failure { reason: Reason::AlreadyDeleted, .. }) = outcome else { continue };
-            let rows = key.as_ref().and_then(|key| locked.matches.get(key)).into_iter().flatten();
-            let mut found = rows.filter_map(|row| locked.found.get(row));
-            if found.any(|row| row.deletion_id == Some(operation.id)) {
+        let keys = request.keys();
+        let missing: Vec<&str> = keys
+            .iter()
+            .zip(&plan.outcomes)
+            .filter(|(_, outcome)| says(outcome, Reason::NotFound))
+            .filter_map(|(key, _)| match key {
+                Some(Key::Id(id)) => Some(id.as_str()),
+                _ => None,
+            })
+            .collect();
+        let taken = match request.options.mode {
+            Mode::Hard if !missing.is_empty() && still.is_none() => {
+                ledger::took(conn, account, operation.id, &missing).await?
+            }
+            _ => Vec::new(),
+        };
+        let taken: HashSet<&str> = taken.iter().map(String::as_str).collect();
+        for (key, outcome) in keys.iter().zip(&mut plan.outcomes) {
+            let rows = || key.as_ref().and_then(|key| locked.matches.get(key)).into_iter().flatten();
+            let is_gone = says(outcome, Reason::NotFound) && rows().any(|row| taken.contains(row.as_str()));
+            let is_trashed = says(outcome, Reason::AlreadyDeleted)
+                && rows().filter_map(|row| locked.found.get(row)).any(|row| row.deletion_id == Some(operation.id));
+            if is_gone || is_trashed {
                 *outcome = Outcome::Failed(Reason::DuplicateInRequest.into());
             }
         }
-        Ok(Some(plan.outcomes.iter().map(Told::of).collect()))
+        Ok(plan.outcomes.iter().map(Told::of).collect())
     }
 
-    /// Hides lists that have more than 1,000 people or records and takes as many of them out of one. Answers whether there was
-    /// such a list.
-    async fn shrink(
+    /// Takes a batch of people or records out of a list that an operation is removing, or the list itself when it is
+    /// small enough. Answers whether there was such a list.
+    async fn remove_some(
         &self,
         conn: &mut Connection,
+        job: &Job,
         caller: &Caller,
-        target: &Target,
-        plan: &Plan,
-        stamp: &Stamp,
+        operation: &Operation,
     ) -> Result<bool, Error> {
-        let account = &caller.account_id;
-        let lists: Vec<&RowId> = plan.trash.iter().chain(plan.trashed_before.iter().map(|(id, _)| id)).collect();
-        let Some(large) = kinds::first_large(conn, account, target, &lists).await? else { return Ok(false) };
-        super::trash(conn, caller, target, plan, stamp).await?;
-        let children = kinds::remove_children(conn, account, target, &large, stamp).await?;
+        let (account, target) = (&job.account, &operation.target);
+        let Some(list) = kinds::lock_removed_by(conn, account, target, operation.id).await? else { return Ok(false) };
+        let stamp = Stamp { deletion_id: operation.id, at: self.clock.now(), by: caller.user_id.clone() };
         let action = ledger::Action::HardDeleted;
-        record(conn, caller, children.resource, &children.within, action, stamp, &children.rows).await?;
+        let id = RowId::stored(list.id.clone());
+        if kinds::large(conn, account, target, &[&id]).await?.is_empty() {
+            let removed = kinds::remove(conn, account, target, &[id.as_str()], &stamp).await?;
+            if removed.rows != 1 {
+                return Err(Error::Internal("a list that is being removed stays"));
+            }
+            for children in removed.children {
+                record(conn, caller, children.resource, &children.within, action, &stamp, &children.rows).await?;
+            }
+            record(conn, caller, target.resource(), &target.within(), action, &stamp, &[list]).await?;
+        } else {
+            let children = kinds::remove_children(conn, account, target, &id, &stamp).await?;
+            record(conn, caller, children.resource, &children.within, action, &stamp, &children.rows).await?;
+        }
         Ok(true)
     }
 
@@ -496,7 +558,7 @@ impl Deletions {
     }
 
     /// Ends an operation before its end: what it has not come to says so.
-    async fn give_up(
+    pub(super) async fn give_up(
         &self,
         conn: &mut Connection,
         account: &AccountId,
@@ -506,6 +568,16 @@ impl Deletions {
         failure: Option<&str>,
     ) -> Result<(), Error> {
         let word = Reason::Unprocessed.code();
+        let mut after = place.parse().unwrap_or(0);
+        while let Some(undone) = operation.undoes {
+            let resource = operation.target.resource();
+            let part = ledger::next_part(conn, account, undone, resource, DELETED_ROWS, after).await?;
+            let Some(part) = part else { break };
+            after = part.entry_id;
+            let told = vec![Told::failed(&Reason::Unprocessed.into()); part.row_ids.len()];
+            let items: Vec<Identifier> = part.row_ids.into_iter().map(Identifier::Id).collect();
+            self.add_told(conn, account, operation, &items, &told).await?;
+        }
         let rest = deletions::give_up(conn, account, operation.id, word).await?;
         if rest > 0 {
             operation.totals.failed += rest;
@@ -516,27 +588,6 @@ impl Deletions {
         operation.failure = failure.map(str::to_owned);
         operation.finished_at = Some(self.clock.now());
         Ok(deletions::update(conn, account, operation, place).await?)
-    }
-
-    /// Queues the removal of what has been hidden and has more below it than one transaction should remove.
-    pub(super) async fn queue_removal(
-        &self,
-        conn: &mut Connection,
-        caller: &Caller,
-        request: &Request,
-        stamp: &Stamp,
-    ) -> Result<(), Error> {
-        let account = &caller.account_id;
-        let how = How { options: request.options.clone(), note: request.note.clone() };
-        let operation = Operation {
-            id: stamp.deletion_id,
-            requested: i64::try_from(request.items.len()).ok(),
-            created_at: stamp.at,
-            ..self.queued(caller, &request.target, &how)
-        };
-        deletions::insert(conn, caller, &operation, None, None).await?;
-        self.add_items(conn, account, operation.id, 1, &request.items).await?;
-        Ok(jobs::insert(conn, account, operation.id, stamp.at).await?)
     }
 
     fn queued(&self, caller: &Caller, target: &Target, how: &How) -> Operation {
@@ -605,13 +656,11 @@ fn caller(account: &AccountId, claimed: &Claimed) -> Result<Caller, Error> {
     })
 }
 
-/// What has more below it than a batch takes, and is to be removed, is removed in the background.
-pub(super) async fn is_large(
-    conn: &mut Connection,
-    account: &AccountId,
-    target: &Target,
-    plan: &Plan,
-) -> Result<bool, Error> {
-    let lists: Vec<&RowId> = plan.trash.iter().chain(plan.trashed_before.iter().map(|(id, _)| id)).collect();
-    Ok(kinds::first_large(conn, account, target, &lists).await?.is_some())
+/// Whether that is why nothing was done with a thing.
+fn says(outcome: &Outcome, reason: Reason) -> bool {
+    match outcome {
+        Outcome::Deleted(_) => false,
+        Outcome::Absent(why) => *why == reason,
+        Outcome::Failed(failure) => failure.reason == reason,
+    }
 }

@@ -162,12 +162,12 @@ async fn receive(caller: &Caller, services: &Services, asked: Asked, mut lines: 
         if count == 0 {
             return Err(Error::invalid("body", "must name at least one"));
         }
-        services.deletions.sent(caller, operation.clone(), i64::try_from(count).unwrap_or(i64::MAX)).await
+        services.deletions.sent(caller, operation.id, i64::try_from(count).unwrap_or(i64::MAX)).await
     };
     match received.await {
         Ok(operation) => Ok(accepted(operation)),
         Err(error) => {
-            services.deletions.broke_off(caller, operation).await;
+            services.deletions.broke_off(caller, operation.id, error.reason()).await;
             Err(error.into())
         }
     }
