@@ -1,5 +1,10 @@
 //! Deletions that are too large to be done before the answer: queued, done in batches, watched and stopped.
 
+use expunge::domain::deletion::Target;
+use expunge::domain::identifier::Identifier;
+use expunge::domain::ids::StreamId;
+use expunge::error::Error;
+use expunge::services::deletions::How;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -261,4 +266,115 @@ async fn a_large_list_is_hidden_at_once_and_gone_when_its_deletion_says_so() {
     }
     let entries = "SELECT count(*) FROM ledger, unnest(row_ids) WHERE action = 'hard_deleted' AND resource = 'record'";
     assert_eq!(app.count(entries).await, 2300);
+}
+
+#[tokio::test]
+async fn large_lists_that_a_filter_took_are_gone_with_an_outcome_each() {
+    let app = TestApp::start().await;
+    let record = json!({"first_name": "a", "last_name": "b", "phone_number": "+14155550100"});
+    let mut lists = Vec::new();
+    for hundreds in [11, 0, 12, 9] {
+        let list = app.record_list("NOTHING").await;
+        for _ in 0..hundreds {
+            app.records(&list, &vec![record.clone(); 100]).await;
+        }
+        lists.push(list);
+    }
+    // One is in the trash already, by a deletion that may be undone until now.
+    let soft = app.delete(&format!("/record-lists/{}", lists[2])).await;
+    let soft = soft.header("Deletion-Id").expect("an id").to_owned();
+    let body = json!({"resource": "record_list", "mode": "hard", "filter": {"updated_before": "2100-01-01T00:00:00Z"}});
+    let location = queued(app.post("/v1/deletions", &body).await).await;
+    let services = app.services();
+    while app.count("SELECT count(*) FROM records").await == 3200 {
+        assert!(services.deletions.work().await.expect("it works"));
+    }
+    // What is on its way out does not come back, and is finished when the rest is cancelled.
+    let undone = app.request(Method::POST, &format!("/v1/deletions/{soft}/undo")).send().await.expect(200);
+    assert_eq!(undone["outcomes"][0]["reason"], "ALREADY_PURGED");
+    app.request(Method::POST, &format!("{location}/cancel")).send().await.expect(202);
+    app.work().await;
+    let done = app.get(&location).await.expect(200);
+    assert_eq!(json!([done["state"], done["reasons"]]), json!(["cancelled", {"DELETED": 4}]));
+    for table in ["records", "record_phones", "record_lists"] {
+        assert_eq!(app.counted(format!("SELECT count(*) FROM {table}")).await, 0, "{table}");
+    }
+    for action in ["deleted", "hard_deleted"] {
+        let sql =
+            format!("SELECT count(*) FROM ledger, unnest(row_ids) WHERE resource = 'record' AND action = '{action}'");
+        assert_eq!(app.counted(sql).await, if action == "deleted" { 0 } else { 3200 });
+    }
+}
+
+#[tokio::test]
+async fn what_is_cancelled_while_it_is_sent_is_not_done() {
+    let app = TestApp::start().await;
+    let ids = app.contacts(9_000_000_000, 2).await;
+    let services = app.services();
+    let caller = app.caller();
+    let target = Target::Contacts(StreamId::parse(&app.account.stream).expect("a stream's id"));
+    let open = services.deletions.open(&caller, &target, &How::default()).await.expect("it opens");
+    let items = [Identifier::Id(ids[0].clone())];
+    services.deletions.take(&caller, open.id, 1, &items).await.expect("they are taken");
+    let path = format!("/v1/deletions/{}", open.id);
+    let cancelled = app.request(Method::POST, &format!("{path}/cancel")).send().await.expect(202);
+    assert_eq!((&cancelled["state"], &cancelled["reasons"]), (&json!("cancelled"), &json!({"UNPROCESSED": 1})));
+    assert!(matches!(services.deletions.sent(&caller, open.id, 1).await, Err(Error::WrongState(_))));
+    services.deletions.broke_off(&caller, open.id, "BROKE_OFF").await;
+    app.work().await;
+    assert_eq!(app.get(&path).await.expect(200)["state"], "cancelled");
+    assert_eq!(app.count("SELECT count(*) FROM contacts WHERE deleted_at IS NULL").await, 2);
+}
+
+#[tokio::test]
+async fn an_undo_that_is_cancelled_says_of_the_rest_that_it_was_not_come_to() {
+    let app = TestApp::start().await;
+    app.contacts(9_000_000_000, 1000).await;
+    app.contacts(9_000_001_000, 500).await;
+    let deletion = queued(app.post("/v1/deletions", &by(&app, "all", json!(true))).await).await;
+    app.work().await;
+    let undo = queued(app.request(Method::POST, &format!("{deletion}/undo")).send().await).await;
+    let services = app.services();
+    while app.get(&undo).await.expect(200)["processed"] != 1000 {
+        assert!(services.deletions.work().await.expect("it works"));
+    }
+    app.request(Method::POST, &format!("{undo}/cancel")).send().await.expect(202);
+    app.work().await;
+    let over = app.get(&undo).await.expect(200);
+    assert_eq!(
+        json!([over["state"], over["requested"], over["reasons"]]),
+        json!(["cancelled", 1500, {"RESTORED": 1000, "UNPROCESSED": 500}])
+    );
+    assert_eq!(words(&app, &undo).await.len(), 1500);
+}
+
+#[tokio::test]
+async fn a_thing_that_is_named_twice_far_apart_is_deleted_once_for_good_too() {
+    let app = TestApp::start().await;
+    let ids = app.contacts(9_000_000_000, 1000).await;
+    let items: Vec<Value> = ids.iter().chain([&ids[7]]).map(|id| json!({ "id": id })).collect();
+    let mut body = by(&app, "items", json!(items));
+    body["mode"] = json!("hard");
+    let location = queued(app.post("/v1/deletions", &body).await).await;
+    app.work().await;
+    assert_eq!(words(&app, &location).await[1000], "DUPLICATE_IN_REQUEST");
+    assert_eq!(app.count("SELECT count(*) FROM contacts").await, 0);
+}
+
+#[tokio::test]
+async fn a_bulk_deletion_of_records_is_done_in_the_background_where_that_is_preferred() {
+    let app = TestApp::start().await;
+    let list = app.record_list("NOTHING").await;
+    let record = json!({"first_name": "a", "last_name": "b", "phone_number": "+14155550100"});
+    let ids = app.records(&list, &[record]).await;
+    let path = format!("/record-lists/{list}/records/bulks");
+    let request = app.request(Method::DELETE, &path).header("Prefer", "respond-async, wait=1");
+    let answer = request.json(&json!([{"id": ids[0]}, {"id": "x"}])).send().await;
+    let location = answer.header("Location").expect("it says where").to_owned();
+    let body = answer.expect(202);
+    assert_eq!(body["_links"]["deletion"]["href"], format!("{}{location}", app.base_url));
+    app.work().await;
+    assert_eq!(words(&app, &location).await, ["DELETED", "INVALID_IDENTIFIER"]);
+    let request = app.request(Method::DELETE, &format!("{path}?atomic=true")).header("Prefer", "respond-async");
+    assert_eq!(request.json(&json!([{"id": ids[0]}])).send().await.expect(400)["fields"][0]["name"], "atomic");
 }

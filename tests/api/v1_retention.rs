@@ -3,6 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use expunge::domain::deletion::Target;
+use expunge::domain::ids::StreamId;
+use expunge::services::deletions::How;
 use expunge::services::tokens;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -186,4 +189,39 @@ async fn a_row_that_is_restored_while_it_is_purged_is_there_or_gone_and_says_so(
     }
     println!("{restored} restored, {purged} purged");
     assert_eq!(restored + purged, 1000);
+}
+
+#[tokio::test]
+async fn a_large_list_that_is_being_purged_does_not_come_back() {
+    let (mut app, seconds) = start().await;
+    set(&app, &json!({"record_list": 1})).await;
+    let list = app.record_list("NOTHING").await;
+    let record = json!({"first_name": "a", "last_name": "b", "phone_number": "+14155550100"});
+    for _ in 0..23 {
+        app.records(&list, &vec![record.clone(); 100]).await;
+    }
+    let deletion = app.delete(&format!("/record-lists/{list}")).await.header("Deletion-Id").expect("an id").to_owned();
+    later(&mut app, &seconds, DAY + 3601);
+    let services = app.services();
+    while app.count("SELECT count(*) FROM records").await == 2300 {
+        assert!(services.deletions.work().await.expect("it works"));
+    }
+    assert_eq!(app.count("SELECT count(*) FROM record_lists").await, 1, "it is on its way");
+    let undo = app.request(Method::POST, &format!("/v1/deletions/{deletion}/undo")).send().await.expect(200);
+    assert_eq!(undo["outcomes"][0]["reason"], "ALREADY_PURGED");
+    let restore = json!({"resource": "record_list", "items": [{"id": list}]});
+    assert_eq!(app.post("/v1/trash/restore", &restore).await.expect(200)["outcomes"][0]["reason"], "ALREADY_PURGED");
+    app.work().await;
+    assert_eq!(app.count("SELECT (SELECT count(*) FROM record_lists) + (SELECT count(*) FROM records)").await, 0);
+}
+
+#[tokio::test]
+async fn what_is_never_sent_to_its_end_is_ended_by_the_upkeep() {
+    let (mut app, seconds) = start().await;
+    let target = Target::Contacts(StreamId::parse(&app.account.stream).expect("a stream's id"));
+    let open = app.services().deletions.open(&app.caller(), &target, &How::default()).await.expect("it opens");
+    later(&mut app, &seconds, 3 * 3600);
+    app.work().await;
+    let ended = app.get(&format!("/v1/deletions/{}", open.id)).await.expect(200);
+    assert_eq!(json!([ended["state"], ended["failure"]]), json!(["failed", "BROKE_OFF"]));
 }

@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use expunge::app::{self, Parts};
 use expunge::clock::Clock;
 use expunge::config::IdentityArgs;
-use expunge::domain::identity::{Scope, TokenExpiry};
-use expunge::domain::ids::{AccountId, ClientId};
+use expunge::domain::identity::{Caller, Scope, TokenExpiry};
+use expunge::domain::ids::{AccountId, ClientId, UserId};
 use expunge::handlers::Settings;
 use expunge::postgres::PoolSettings;
 use expunge::sealing::{self, Sealer};
@@ -167,6 +167,19 @@ impl TestApp {
     pub fn services(&self) -> Services {
         let identity = IdentityArgs { signing_keys: Vec::new(), issuers: Vec::new() };
         app::services(&self.parts(self.database.app(), PATIENCE, &identity))
+    }
+
+    /// The first account's client as the services know it.
+    pub fn caller(&self) -> Caller {
+        Caller {
+            account_id: AccountId::parse(&self.account.id).expect("an account's id"),
+            org_id: String::new(),
+            client_id: self.account.client.clone(),
+            agent_id: String::new(),
+            user_id: UserId::generate(),
+            scopes: Scope::ALL.to_vec(),
+            request_id: "behind the back".to_owned(),
+        }
     }
 
     /// Works in the background until there is nothing to do. Answers how many batches that took.
