@@ -1,4 +1,4 @@
-//! Trashed rows whose time is over.
+//! Trashed rows whose time is over. Those on hold, and lists that have somebody or something on hold, are left out.
 
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -73,6 +73,10 @@ pub async fn next_of_contact_lists(conn: &mut Connection, account: &AccountId, o
         SELECT stream_id
         FROM contact_lists
         WHERE account_id = $1 AND deleted_at <= $2 AND coalesce(purge_at, $3) <= $4 AND NOT held
+          AND NOT EXISTS (
+              SELECT FROM contact_list_members m
+              WHERE m.account_id = $1 AND m.list_id = contact_lists.id AND m.held
+          )
         ORDER BY deleted_at
         LIMIT 1
         "#,
@@ -98,7 +102,12 @@ pub async fn lock_contact_lists(
         r#"
         SELECT id, version
         FROM contact_lists
-        WHERE account_id = $1 AND deleted_at <= $2 AND coalesce(purge_at, $3) <= $4 AND NOT held AND stream_id = $6
+        WHERE account_id = $1 AND deleted_at <= $2 AND coalesce(purge_at, $3) <= $4 AND NOT held
+          AND NOT EXISTS (
+              SELECT FROM contact_list_members m
+              WHERE m.account_id = $1 AND m.list_id = contact_lists.id AND m.held
+          )
+          AND stream_id = $6
         ORDER BY deleted_at, contact_lists.id
         LIMIT $5
         FOR UPDATE SKIP LOCKED
@@ -169,6 +178,9 @@ pub async fn next_of_record_lists(conn: &mut Connection, account: &AccountId, ov
         SELECT '' AS "within!"
         FROM record_lists
         WHERE account_id = $1 AND deleted_at <= $2 AND coalesce(purge_at, $3) <= $4 AND NOT held
+          AND NOT EXISTS (
+              SELECT FROM records r WHERE r.account_id = $1 AND r.record_list_id = record_lists.id AND r.held
+          )
         ORDER BY deleted_at
         LIMIT 1
         "#,
@@ -194,6 +206,9 @@ pub async fn lock_record_lists(
         SELECT id::text AS "id!", version
         FROM record_lists
         WHERE account_id = $1 AND deleted_at <= $2 AND coalesce(purge_at, $3) <= $4 AND NOT held
+          AND NOT EXISTS (
+              SELECT FROM records r WHERE r.account_id = $1 AND r.record_list_id = record_lists.id AND r.held
+          )
         ORDER BY deleted_at, record_lists.id
         LIMIT $5
         FOR UPDATE SKIP LOCKED

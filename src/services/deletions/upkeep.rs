@@ -103,9 +103,6 @@ impl Deletions {
             return Ok(false);
         }
         let caller = caller(job, setting, &operation)?;
-        if is_new {
-            deletions::insert(conn, &caller, &operation, None, None).await?;
-        }
         let most = i64::try_from(BATCH).unwrap_or(i64::MAX);
         let mut rows = kinds::lock_over(conn, account, &target, over, most).await?;
         let stamp = Stamp { deletion_id: operation.id, at: now, by: caller.user_id.clone() };
@@ -115,6 +112,9 @@ impl Deletions {
         let lists: Vec<&RowId> = lists.iter().filter(|list| !held.contains(list.as_str())).collect();
         if rows.is_empty() {
             return Ok(false);
+        }
+        if is_new {
+            deletions::insert(conn, &caller, &operation, None, None).await?;
         }
         if let Some(large) = kinds::first_large(conn, account, &target, &lists).await? {
             let children = kinds::remove_children(conn, account, &target, &large, &stamp).await?;
@@ -175,7 +175,7 @@ impl Deletions {
     }
 }
 
-/// Lists that have somebody or something on hold below them.
+/// Lists that have somebody or something on hold below them, since they were looked for.
 async fn held(conn: &mut Connection, job: &Job, target: &Target, lists: &[RowId]) -> Result<HashSet<String>, Error> {
     let texts: Vec<&str> = lists.iter().map(RowId::as_str).collect();
     Ok(match target {
