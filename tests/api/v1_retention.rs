@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use expunge::domain::deletion::Target;
-use expunge::domain::ids::StreamId;
+use expunge::domain::ids::{AccountId, StreamId};
 use expunge::services::deletions::How;
 use expunge::services::tokens;
 use reqwest::Method;
@@ -137,6 +137,40 @@ async fn every_kind_is_purged_with_what_is_below_it() {
     }
     let gone = "SELECT count(*) FROM ledger, unnest(row_ids) WHERE action = 'purged' AND resource = 'record'";
     assert_eq!(app.count(gone).await, 1101);
+}
+
+#[tokio::test]
+async fn a_list_with_somebody_on_hold_stays_and_keeps_no_other_from_being_purged() {
+    let (mut app, seconds) = start().await;
+    set(&app, &json!({"contact_list": 1, "record_list": 1})).await;
+    let list = app.contact_list("held").await;
+    app.members("held", &["+14155550100"]).await;
+    app.delete(&app.account.contact_list_path(&list)).await.expect(200);
+    let records = app.record_list("NOTHING").await;
+    app.records(&records, &[json!({"first_name": "a", "last_name": "b", "phone_number": "+14155550100"})]).await;
+    app.delete(&format!("/record-lists/{records}")).await.expect(204);
+    let hold = "UPDATE contact_list_members SET held = true; UPDATE records SET held = true";
+    sqlx::raw_sql(hold).execute(&app.admin).await.expect("a hold");
+    later(&mut app, &seconds, 1);
+    // The next is in another stream.
+    let account = AccountId::parse(&app.account.id).expect("an account's id");
+    let stream = app.operator().await.create_stream(&account, "second").await.expect("a stream is created");
+    app.account.stream = stream.to_string();
+    let other = app.contact_list("free").await;
+    app.delete(&app.account.contact_list_path(&other)).await.expect(200);
+    for _ in 0..2 {
+        later(&mut app, &seconds, DAY + 3601);
+        app.work().await;
+    }
+    let left: Vec<String> = sqlx::query_scalar("SELECT id FROM contact_lists UNION SELECT id::text FROM record_lists")
+        .fetch_all(&app.admin)
+        .await
+        .expect("lists");
+    assert_eq!(left.len(), 2, "{left:?}");
+    assert!(left.contains(&list) && left.contains(&records), "{left:?}");
+    let purges = app.get("/v1/deletions").await.expect(200);
+    let said: Vec<&Value> = purges["results"].as_array().expect("purges").iter().map(|one| &one["reasons"]).collect();
+    assert_eq!(json!(said), json!([{"PURGED": 1}]), "nothing is said of what was not purged");
 }
 
 #[tokio::test]
