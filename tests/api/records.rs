@@ -306,3 +306,30 @@ async fn a_full_list_takes_no_more() {
     app.records(&list, &[record("+14155550100")]).await;
     assert_eq!(app.get(&format!("/record-lists/{list}")).await.expect(200)["records_count"], 250_000);
 }
+
+#[tokio::test]
+async fn a_number_of_very_many_records_is_left_to_a_filter() {
+    let app = TestApp::start().await;
+    let list = app.record_list("NOTHING").await;
+    app.records(&list, &[record("+14155550101")]).await;
+    for statement in [
+        "INSERT INTO records (account_id, record_list_id, id, first_name, last_name, sync_external_id, extra_data, created_by,
+                              created_at, updated_at)
+         SELECT account_id, record_list_id, gen_random_uuid(), first_name, last_name, false, '{}', created_by, created_at, updated_at
+         FROM records, generate_series(1, 10000)",
+        "INSERT INTO record_phones (account_id, record_list_id, record_id, position, phone_number, phone_key)
+         SELECT r.account_id, r.record_list_id, r.id, 0, '+14155550101', '14155550101' FROM records r
+         WHERE NOT EXISTS (SELECT FROM record_phones p WHERE p.record_id = r.id)",
+    ] {
+        sqlx::query(statement).execute(&app.admin).await.expect("records");
+    }
+    let path = format!("/record-lists/{list}/records?phone_number=%2B14155550101");
+    app.delete(&path).await.expect(413);
+    assert_eq!(app.count("SELECT count(*) FROM records WHERE deleted_at IS NULL").await, 10_001);
+    let body = json!({
+        "resource": "record", "within": {"record_list_id": list}, "filter": {"number_prefix": "+14155550101"}
+    });
+    let location = app.post("/v1/deletions", &body).await.header("Location").expect("a place").to_owned();
+    app.work().await;
+    assert_eq!(app.get(&location).await.expect(200)["reasons"], json!({"DELETED": 10_001}));
+}

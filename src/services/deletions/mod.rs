@@ -35,6 +35,10 @@ pub mod restore;
 pub mod upkeep;
 pub mod work;
 
+/// The most rows that the items of one batch stand for: a number can be that of very many records, and what is done in one
+/// transaction must end. A filter takes them all, in batches.
+const MAX_MATCHES: usize = 10_000;
+
 /// Deletes things of every kind.
 #[derive(Clone)]
 pub struct Deletions {
@@ -325,6 +329,9 @@ async fn lock(conn: &mut Connection, caller: &Caller, request: &Request, which: 
     let mut ids: Vec<&RowId> = matches.values().flatten().collect();
     ids.sort();
     ids.dedup();
+    if ids.len() > MAX_MATCHES {
+        return Err(Error::TooLarge { what: "records that have the numbers or references", limit: MAX_MATCHES });
+    }
     let wait = if which == Try::Last { Wait::Skip } else { Wait::Block };
     let locked = kinds::lock(conn, account, target, &ids, wait).await?;
     let mut found: HashMap<RowId, Found> = locked

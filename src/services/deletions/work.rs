@@ -275,7 +275,7 @@ impl Deletions {
             true => MAX_RACE_PAUSE.min(Duration::milliseconds(20 << failures.min(9))),
             false => MAX_PAUSE.min(Duration::seconds(1 << failures.min(9))),
         };
-        let is_hopeless = matches!(error, Error::NotFound(_) | Error::MaxAffected { .. });
+        let is_hopeless = matches!(error, Error::NotFound(_) | Error::MaxAffected { .. } | Error::TooLarge { .. });
         let gives_up = job.kind == Kind::Deletion && (is_hopeless || !lost_a_race && failures > MAX_FAILURES);
         self.database
             .transaction_apart(&job.account, async |conn, _| {
