@@ -30,6 +30,7 @@ mod records;
 mod seeds;
 mod v1_background;
 mod v1_deletions;
+mod v1_downloads;
 mod v1_model;
 mod v1_retention;
 mod v1_trash;

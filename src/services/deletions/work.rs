@@ -432,7 +432,11 @@ impl Deletions {
         write(conn, caller, &request.target, request.options.mode, &plan, stamp).await?;
         // What an earlier batch of the same request took was named twice.
         for (key, outcome) in request.keys().iter().zip(&mut plan.outcomes) {
-            let Outcome::Failed(Failure { reason: Reason::AlreadyDeleted, .. }) = outcome else { continue };
+            let (Outcome::Failed(Failure { reason: Reason::AlreadyDeleted, .. })
+            | Outcome::Absent(Reason::AlreadyDeleted)) = outcome
+            else {
+                continue;
+            };
             let rows = key.as_ref().and_then(|key| locked.matches.get(key)).into_iter().flatten();
             let mut found = rows.filter_map(|row| locked.found.get(row));
             if found.any(|row| row.deletion_id == Some(operation.id)) {
