@@ -32,6 +32,7 @@ mod v1_background;
 mod v1_deletions;
 mod v1_downloads;
 mod v1_model;
+mod v1_processes;
 mod v1_retention;
 mod v1_trash;
 mod wire;
