@@ -267,8 +267,13 @@ pub struct Process {
 
 impl Process {
     pub fn start(app: &TestApp) -> Self {
+        Self::start_with(app, &[])
+    }
+
+    pub fn start_with(app: &TestApp, args: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_expunge"))
             .args(["serve", "--listen", "127.0.0.1:0", "--log-format", "json"])
+            .args(args)
             .env("EXPUNGE_DATABASE_URL", postgres::url(&app.database.app()))
             .env("EXPUNGE_SECRET_KEY", app.secret_key.expose_secret())
             .stderr(Stdio::piped())
