@@ -220,6 +220,8 @@ impl Deletions {
         let cancelled = self
             .database
             .transaction(account, async |conn, _| {
+                // The job before its operation, as workers do.
+                jobs::hurry(conn, account, id, self.clock.now()).await?;
                 let Some(Claimed { mut operation, .. }) = deletions::lock(conn, account, id).await? else {
                     lookup::find(conn, account, id).await?;
                     return Err(Error::WrongState(OVER));
@@ -235,7 +237,6 @@ impl Deletions {
                 if operation.state == State::Receiving {
                     self.give_up(conn, account, &mut operation, "", State::Cancelled, None).await?;
                 }
-                jobs::hurry(conn, account, id, self.clock.now()).await?;
                 Ok(operation)
             })
             .await?;

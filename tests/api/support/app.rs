@@ -118,7 +118,12 @@ impl TestApp {
 
         let (listener, address) = app::bind(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a port is free");
         let base_url = format!("http://{address}");
-        let http = reqwest::Client::builder().no_proxy().build().expect("a client can be built");
+        // The server closes what has been idle for five seconds; a request must not meet it in doing so.
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .pool_idle_timeout(Duration::from_secs(2))
+            .build()
+            .expect("a client can be built");
         let app = Self { base_url, account, other, database, admin, secret_key, clock, http };
         app.serve(listener, options, lock_timeout, identity).await;
         app
@@ -186,10 +191,16 @@ impl TestApp {
     pub async fn work(&self) -> usize {
         let services = self.services();
         let mut batches = 0;
-        while services.deletions.work().await.expect("the database answers") {
-            batches += 1;
+        loop {
+            while services.deletions.work().await.expect("the database answers") {
+                batches += 1;
+            }
+            // What lost a race is due a little later, and a test's clock may stand still.
+            let hurried = "UPDATE jobs SET due_at = '-infinity' WHERE kind = 'deletion' AND due_at > '-infinity'";
+            if sqlx::query(hurried).execute(&self.admin).await.expect("jobs").rows_affected() == 0 {
+                return batches;
+            }
         }
-        batches
     }
 
     /// A request without any identity.
