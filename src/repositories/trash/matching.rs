@@ -12,29 +12,28 @@ use crate::repositories::{Connection, Result};
 pub enum Part<'a> {
     /// The next after this id, so many at most.
     After(&'a str, i64),
-    /// Those of these ids.
-    Of(&'a [&'a str]),
+    /// Those of these ids, all of which come after this one: a place to begin to look at.
+    Of(&'a str, &'a [&'a str]),
 }
 
 impl<'a> Part<'a> {
     fn place(self) -> &'a str {
         match self {
-            Part::After(place, _) => place,
-            Part::Of(_) => "",
+            Part::After(place, _) | Part::Of(place, _) => place,
         }
     }
 
     fn ids(self) -> Option<&'a [&'a str]> {
         match self {
             Part::After(..) => None,
-            Part::Of(ids) => Some(ids),
+            Part::Of(_, ids) => Some(ids),
         }
     }
 
     fn limit(self) -> i64 {
         match self {
             Part::After(_, limit) => limit,
-            Part::Of(ids) => i64::try_from(ids.len()).unwrap_or(i64::MAX),
+            Part::Of(_, ids) => i64::try_from(ids.len()).unwrap_or(i64::MAX),
         }
     }
 

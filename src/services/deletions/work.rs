@@ -401,7 +401,7 @@ impl Deletions {
         let Some(last) = ids.last().map(|id| id.as_str().to_owned()) else { return Ok(None) };
         let items = ids.iter().map(|id| Identifier::Id(id.as_str().to_owned())).collect();
         let request = self.request(operation, items);
-        let still = Some((filter, among));
+        let still = Some((filter, among, place));
         let told = self.delete_batch(conn, caller, operation, &request, still, stamp, which).await?;
         // What the filter did not take any more when it was locked is none of the deletion's business.
         let (items, told): (Vec<Identifier>, Vec<Told>) = request
@@ -449,16 +449,16 @@ impl Deletions {
         caller: &Caller,
         operation: &Operation,
         request: &Request,
-        still: Option<(&Filter, Among)>,
+        still: Option<(&Filter, Among, &str)>,
         stamp: &Stamp,
         which: Try,
     ) -> Result<Vec<Told>, Error> {
         let account = &caller.account_id;
         let mut locked = lock(conn, caller, request, which).await?;
-        if let Some((filter, among)) = still {
+        if let Some((filter, among, place)) = still {
             let ids: Vec<RowId> = locked.found.values().filter(|row| !row.busy).map(|row| row.id.clone()).collect();
             let texts: Vec<&str> = ids.iter().map(RowId::as_str).collect();
-            let taken = kinds::matching(conn, account, &request.target, filter, among, Part::Of(&texts)).await?;
+            let taken = kinds::matching(conn, account, &request.target, filter, among, Part::Of(place, &texts)).await?;
             locked.found.retain(|id, row| row.busy || taken.contains(id));
         }
         let mut plan = deletion::decide(&request.keys(), &locked.matches, &locked.found, &request.options);
