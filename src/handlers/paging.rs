@@ -1,11 +1,14 @@
 //! Pages of the families that speak camelCase, and the opaque places that pages
 //! of every family begin after.
 
+use std::fmt::Display;
+
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde::Serialize;
+use time::OffsetDateTime;
 
-use crate::domain::page::{Listed, Page, Start};
+use crate::domain::page::{LastChange, Listed, Page, Start};
 use crate::error::Error;
 
 use super::pages;
@@ -35,6 +38,18 @@ pub fn read_cursor<K>(kind: &str, text: &str, parse: impl FnOnce(&str) -> Option
         .and_then(|bytes| String::from_utf8(bytes).ok())
         .and_then(|text| parse(text.strip_prefix(kind)?.strip_prefix(' ')?))
         .ok_or_else(|| Error::invalid("after", "is not a place in this list; take it from the page before"))
+}
+
+/// The key of a place in a list that is in the order of time.
+pub fn moment_key(at: OffsetDateTime, id: impl Display) -> String {
+    format!("{} {id}", at.unix_timestamp_nanos())
+}
+
+/// Reads a key of [`moment_key`]. None when it is none, or of a year that the database does not have.
+pub fn read_moment<I>(text: &str, read_id: impl FnOnce(&str) -> Option<I>) -> Option<LastChange<I>> {
+    let (at, id) = text.split_once(' ')?;
+    let at = OffsetDateTime::from_unix_timestamp_nanos(at.parse().ok()?).ok()?;
+    (1..=9999).contains(&at.year()).then_some(LastChange { at, id: read_id(id)? })
 }
 
 /// Which page a caller asks for, by the parameters' names.

@@ -1,7 +1,6 @@
 //! Pages of the record lists family: numbered, and linked by places.
 
 use serde::{Deserialize, Serialize};
-use time::OffsetDateTime;
 
 use super::Link;
 use crate::domain::ids;
@@ -142,20 +141,17 @@ pub(super) struct PageLinks {
 }
 
 fn format(place: LastChange) -> String {
-    format!("{} {}", place.at.unix_timestamp_nanos(), place.id)
+    paging::moment_key(place.at, place.id)
 }
 
 fn parse(text: &str) -> Option<LastChange> {
-    let (at, id) = text.split_once(' ')?;
-    // The database has no other years.
-    let at = OffsetDateTime::from_unix_timestamp_nanos(at.parse().ok()?)
-        .ok()
-        .filter(|at| (1..=9999).contains(&at.year()))?;
-    Some(LastChange { at, id: ids::parse_uuid(id)? })
+    paging::read_moment(text, ids::parse_uuid)
 }
 
 #[cfg(test)]
 mod tests {
+    use time::OffsetDateTime;
+
     use super::*;
 
     #[test]

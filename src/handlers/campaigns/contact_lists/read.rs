@@ -3,7 +3,6 @@
 use actix_web::{HttpResponse, get, post, web};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use time::OffsetDateTime;
 
 use super::{
     Answer, Base, CampaignsBodyErrors, CampaignsErrors, ContactListBody, ContactListNotFound, ContactListsAccess,
@@ -187,16 +186,11 @@ impl ListParams {
 }
 
 fn place(list: &ContactList) -> String {
-    paging::cursor(PLACE, &format!("{} {}", list.updated_at.unix_timestamp_nanos(), list.id))
+    paging::cursor(PLACE, &paging::moment_key(list.updated_at, &list.id))
 }
 
 fn parse_place(text: &str) -> Option<LastChange<String>> {
-    let (at, id) = text.split_once(' ')?;
-    // The database has no other years.
-    let at = OffsetDateTime::from_unix_timestamp_nanos(at.parse().ok()?)
-        .ok()
-        .filter(|at| (1..=9999).contains(&at.year()))?;
-    Some(LastChange { at, id: ContactListId::parse(id)?.to_string() })
+    paging::read_moment(text, |id| Some(ContactListId::parse(id)?.to_string()))
 }
 
 /// Contact lists, in the family's envelope.
