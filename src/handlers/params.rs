@@ -204,17 +204,24 @@ pub fn deletion<T: DeserializeOwned, E: ExtraParams>(query: &str) -> Result<(T, 
 
 impl Extras {
     fn of(self, options: Options) -> Result<How, Error> {
-        if let Some(note) = &self.note {
-            body::text("note", note, MAX_NOTE)?;
-        }
         let options = Options {
             validate_only: self.validate_only,
             allow_missing: self.allow_missing,
             max_affected: self.max_affected,
             ..options
         };
-        Ok(How { options, note: self.note.filter(|note| !note.trim().is_empty()) })
+        Ok(How { options, note: note(self.note)? })
     }
+}
+
+/// What a caller says of what is asked, if that says something.
+///
+/// # Errors
+///
+/// [`Error::Invalid`] when it is too long, or has control characters.
+pub fn note(note: Option<String>) -> Result<Option<String>, Error> {
+    note.as_deref().map_or(Ok(()), |note| body::text("note", note, MAX_NOTE))?;
+    Ok(note.filter(|note| !note.trim().is_empty()))
 }
 
 /// How one thing is deleted, of the version that the caller expects.

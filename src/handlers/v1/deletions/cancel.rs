@@ -10,9 +10,9 @@ use super::{
     example_undo,
 };
 use crate::domain::operation::Resource;
-use crate::error::Error;
 use crate::handlers::auth::Authorized;
-use crate::handlers::body::{self, Body};
+use crate::handlers::body::Body;
+use crate::handlers::params;
 use crate::services::Services;
 
 /// Cancel a deletion or an undo
@@ -76,7 +76,8 @@ pub async fn undo_deletion(
     services: web::Data<Services>,
 ) -> Answer {
     authorized.expects_no_version()?;
-    let note = note(body.json_or_none().await?)?;
+    let body: Option<NoteBody> = body.json_or_none().await?;
+    let note = params::note(body.and_then(|body| body.note))?;
     let id = deletion_id(&path)?;
     let (operation, outcomes) = services.deletions.undo(&authorized.caller, id, note).await?;
     if !operation.state.is_over() {
@@ -92,10 +93,4 @@ pub(in crate::handlers::v1) struct NoteBody {
     /// What you have to say of it, kept with it for 30 days.
     #[schema(max_length = 1000)]
     note: Option<String>,
-}
-
-fn note(body: Option<NoteBody>) -> Result<Option<String>, Error> {
-    let note = body.and_then(|body| body.note);
-    note.as_deref().map_or(Ok(()), |note| body::text("note", note, 1000))?;
-    Ok(note.filter(|note| !note.trim().is_empty()))
 }
