@@ -264,29 +264,48 @@ pub struct Operation {
 }
 
 impl Operation {
+    /// An operation that was asked for at `at`, by a user, and of which nothing has been done.
+    pub fn new(id: Uuid, action: Action, target: Target, by: &str, at: OffsetDateTime) -> Self {
+        Self {
+            id,
+            action,
+            target,
+            options: Options::default(),
+            note: None,
+            undoes: None,
+            state: State::Queued,
+            cancel_asked: false,
+            requested: None,
+            totals: Totals::default(),
+            failure: None,
+            created_by: by.to_owned(),
+            created_at: at,
+            started_at: None,
+            finished_at: None,
+            undo_until: None,
+        }
+    }
+
     /// A deletion that has just been done as a whole.
     pub fn done(target: &Target, options: &Options, note: Option<String>, by: &str, deletion: &Deletion) -> Self {
         let told: Vec<Told> = deletion.outcomes.iter().map(Told::of).collect();
-        let mut totals = Totals::default();
-        totals.add(&told);
-        Self {
-            id: deletion.id,
-            action: Action::Delete,
-            target: target.clone(),
+        let mut operation = Self {
             options: options.clone(),
             note,
-            undoes: None,
-            state: totals.end(),
-            cancel_asked: false,
-            requested: Some(totals.succeeded + totals.failed),
-            totals,
-            failure: None,
-            created_by: by.to_owned(),
-            created_at: deletion.at,
-            started_at: Some(deletion.at),
-            finished_at: Some(deletion.at),
             undo_until: deletion.undo_until,
-        }
+            ..Self::new(deletion.id, Action::Delete, target.clone(), by, deletion.at)
+        };
+        operation.end_at_once(&told);
+        operation.requested = Some(operation.totals.succeeded + operation.totals.failed);
+        operation
+    }
+
+    /// Ends an operation that was done as a whole when it was asked for.
+    pub fn end_at_once(&mut self, told: &[Told]) {
+        self.totals.add(told);
+        self.state = self.totals.end();
+        self.started_at = Some(self.created_at);
+        self.finished_at = Some(self.created_at);
     }
 
     /// The options as they are read from what was kept of them.

@@ -3,20 +3,20 @@
 use actix_web::{HttpResponse, get, post, web};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use time::OffsetDateTime;
 
 use super::deletions::{DeletionBody, ItemBody, ResourceBody, example_undo, read, target};
 use super::{Answer, NativeBodyErrors, NativeErrors, ReadAccess, RestoreAccess, WithinBody};
 use crate::domain::deletion::Target;
 use crate::domain::identifier::Identifier;
+use crate::domain::ids;
 use crate::domain::operation::{BATCH, Resource};
-use crate::domain::page::LastChange;
+use crate::domain::page::{LastChange, Page, Start};
 use crate::domain::phone::PhoneKey;
 use crate::domain::trash::{Search, Trashed};
 use crate::error::Error;
 use crate::handlers::auth::Authorized;
 use crate::handlers::body::{self, Body};
-use crate::handlers::paging::{cursor, read_cursor};
+use crate::handlers::paging::{cursor, moment_key, read_cursor, read_moment};
 use crate::handlers::params::instant;
 use crate::handlers::timestamp;
 use crate::services::Services;
@@ -67,24 +67,17 @@ pub async fn list_trash(authorized: Authorized<ReadAccess>, services: web::Data<
         name: params.name,
         deletion_id: params
             .deletion_id
-            .map(|id| {
-                crate::domain::ids::parse_uuid(&id)
-                    .ok_or_else(|| Error::invalid("deletion_id", "is not a deletion's id"))
-            })
+            .map(|id| ids::parse_uuid(&id).ok_or_else(|| Error::invalid("deletion_id", "is not a deletion's id")))
             .transpose()?,
         deleted_after: instant("deleted_after", params.deleted_after)?,
         deleted_before: instant("deleted_before", params.deleted_before)?,
     };
-    let place =
-        after.as_ref().map_or(LastChange { at: NEVER, id: "" }, |place| LastChange { at: place.at, id: &place.id });
-    let wanted = i64::try_from(limit + 1).unwrap_or(i64::MAX);
-    let mut found = services.deletions.trash(&authorized.caller, &search, place, wanted).await?;
+    let page =
+        Page { start: after.map_or(Start::Row(0), Start::After), limit: i64::try_from(limit + 1).unwrap_or(i64::MAX) };
+    let mut found = services.deletions.trash(&authorized.caller, &search, &page).await?;
     let has_more = found.len() > limit;
     found.truncate(limit);
-    let after = found
-        .last()
-        .filter(|_| has_more)
-        .map(|last| cursor(PLACE, &format!("{} {}", micros(last.deleted_at), last.id)));
+    let after = found.last().filter(|_| has_more).map(|last| cursor(PLACE, &moment_key(last.deleted_at, &last.id)));
     Ok(HttpResponse::Ok().json(TrashPage { results: found.into_iter().map(TrashedBody::of).collect(), after }))
 }
 
@@ -137,18 +130,9 @@ pub async fn restore_trash(authorized: Authorized<RestoreAccess>, body: Body, se
     Ok(HttpResponse::Ok().json(DeletionBody::of(operation).with(outcomes)))
 }
 
-/// Later than any deletion.
-const NEVER: OffsetDateTime = OffsetDateTime::UNIX_EPOCH.saturating_add(time::Duration::days(365 * 8_000));
-
-fn micros(at: OffsetDateTime) -> i128 {
-    at.unix_timestamp_nanos() / 1000
-}
-
 fn read_place(text: &str) -> Option<LastChange<String>> {
-    let (micros, id) = text.split_once(' ')?;
-    let at = OffsetDateTime::from_unix_timestamp_nanos(micros.parse::<i128>().ok()?.checked_mul(1000)?).ok()?;
-    let is_good = (1..=9999).contains(&at.year()) && id.len() <= 64 && id.bytes().all(|byte| byte.is_ascii_graphic());
-    is_good.then(|| LastChange { at, id: id.to_owned() })
+    let is_id = |id: &str| id.len() <= 64 && id.bytes().all(|byte| byte.is_ascii_graphic());
+    read_moment(text, |id| is_id(id).then(|| id.to_owned()))
 }
 
 /// What is looked for.

@@ -87,7 +87,7 @@ pub async fn search(
         account.as_str(),
         &resources as _,
         after.at,
-        if after.id.is_empty() { "~" } else { after.id },
+        after.id,
         search.phone_key,
         search.external_provider,
         search.external_id,

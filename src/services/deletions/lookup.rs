@@ -5,7 +5,7 @@ use secrecy::ExposeSecret;
 use uuid::Uuid;
 
 use super::{Deletions, items_of};
-use crate::domain::deletion::{Options, Reason};
+use crate::domain::deletion::Reason;
 use crate::domain::identifier::Identifier;
 use crate::domain::identity::Caller;
 use crate::domain::ids::AccountId;
@@ -168,23 +168,15 @@ pub(super) async fn find(conn: &mut Connection, account: &AccountId, id: Uuid) -
     };
     let mode = if found.action == ledger::Action::HardDeleted.name() { "hard" } else { "soft" };
     let reasons = [(action.done().to_owned(), found.rows)];
+    let target = target.ok_or(Error::NotFound(Thing::Deletion))?;
     Ok(Operation {
-        id,
-        action,
-        target: target.ok_or(Error::NotFound(Thing::Deletion))?,
-        options: Options { ..Operation::options(mode, false, "all", false, None) },
-        note: None,
-        undoes: None,
+        options: Operation::options(mode, false, "all", false, None),
         state: State::Succeeded,
-        cancel_asked: false,
         requested: Some(found.rows),
         totals: Totals { succeeded: found.rows, failed: 0, rows: found.rows, reasons: reasons.into() },
-        failure: None,
-        created_by: found.actor_user,
-        created_at: found.at,
         started_at: Some(found.at),
         finished_at: Some(found.at),
-        undo_until: None,
+        ..Operation::new(id, action, target, &found.actor_user, found.at)
     })
 }
 

@@ -18,7 +18,7 @@ use crate::domain::deletion::{
 };
 use crate::domain::identifier::Identifier;
 use crate::domain::identity::{Caller, Scope};
-use crate::domain::ids::{self, CampaignId, ContactId, ContactListId, StreamId};
+use crate::domain::ids::{self, AccountId, CampaignId, ClientId, ContactId, ContactListId, StreamId, UserId};
 use crate::domain::operation::{Operation, State, Told};
 use crate::error::{Error, Thing};
 use crate::postgres::{Database, Try};
@@ -51,6 +51,8 @@ pub struct Deletions {
 
 /// What the items of a request stand for, locked.
 struct Locked {
+    /// One for each item. None where what was sent has not the form of an identifier.
+    keys: Vec<Option<Key>>,
     matches: HashMap<Key, Vec<RowId>>,
     found: HashMap<RowId, Found>,
 }
@@ -210,7 +212,7 @@ impl Deletions {
     ) -> Result<Deletion, Error> {
         let stamp = self.stamp(caller);
         let options = &request.options;
-        let plan = deletion::decide(&request.keys(), &locked.matches, &locked.found, options);
+        let plan = deletion::decide(&locked.keys, &locked.matches, &locked.found, options);
         within(options, plan.rows())?;
         let mut deletion = Deletion {
             id: stamp.deletion_id,
@@ -289,6 +291,20 @@ impl How {
     }
 }
 
+/// Whoever asked for what goes on in the background, as far as the ledger names them.
+fn acting(account: &AccountId, client: &str, user: &str, request_id: &str) -> Result<Caller, Error> {
+    let unknown = || Error::Internal("who asked is not well formed");
+    Ok(Caller {
+        account_id: account.clone(),
+        org_id: String::new(),
+        client_id: ClientId::parse(client).ok_or_else(unknown)?,
+        agent_id: String::new(),
+        user_id: UserId::parse(user).ok_or_else(unknown)?,
+        scopes: Vec::new(),
+        request_id: request_id.to_owned(),
+    })
+}
+
 /// What sealed identifiers are bound to.
 fn items_of(deletion: Uuid, first_position: i64) -> String {
     format!("items of {deletion} from {first_position}")
@@ -323,8 +339,8 @@ fn require_mode(caller: &Caller, mode: Mode) -> Result<(), Error> {
 async fn lock(conn: &mut Connection, caller: &Caller, request: &Request, which: Try) -> Result<Locked, Error> {
     let (account, target) = (&caller.account_id, &request.target);
     kinds::require_visible(conn, account, target).await?;
-    let keys = request.keys();
-    let keys: Vec<&Key> = keys.iter().flatten().collect();
+    let asked = request.keys();
+    let keys: Vec<&Key> = asked.iter().flatten().collect();
     let mut matches = kinds::matches(conn, account, target, &keys).await?;
     let mut ids: Vec<&RowId> = matches.values().flatten().collect();
     ids.sort();
@@ -359,7 +375,7 @@ async fn lock(conn: &mut Connection, caller: &Caller, request: &Request, which: 
         }
     }
     kinds::find_obstacles(conn, account, target, request.options.mode, &mut found).await?;
-    Ok(Locked { matches, found })
+    Ok(Locked { keys: asked, matches, found })
 }
 
 /// Does what has been decided. Answers the lists that are too large to be removed in one transaction: they are hidden,
@@ -417,6 +433,18 @@ async fn remove(
     if rows.is_empty() {
         return Ok(());
     }
+    remove_rows(conn, caller, target, &rows, Action::HardDeleted, stamp).await
+}
+
+/// Removes trashed rows, which must be locked, and what is below them, and writes that in the ledger.
+async fn remove_rows(
+    conn: &mut Connection,
+    caller: &Caller,
+    target: &Target,
+    rows: &[Written],
+    action: Action,
+    stamp: &Stamp,
+) -> Result<(), Error> {
     let ids: Vec<&str> = rows.iter().map(|row| row.id.as_str()).collect();
     let removed = kinds::remove(conn, &caller.account_id, target, &ids, stamp).await?;
     // Row security leaves out in silence what it does not let go.
@@ -424,9 +452,22 @@ async fn remove(
         return Err(Error::Internal("fewer rows were removed than were decided"));
     }
     for children in removed.children {
-        record(conn, caller, children.resource, &children.within, Action::HardDeleted, stamp, &children.rows).await?;
+        record(conn, caller, children.resource, &children.within, action, stamp, &children.rows).await?;
     }
-    record(conn, caller, target.resource(), &target.within(), Action::HardDeleted, stamp, &rows).await
+    record(conn, caller, target.resource(), &target.within(), action, stamp, rows).await
+}
+
+/// Removes a batch of what is below a trashed list, and writes that in the ledger.
+async fn remove_children(
+    conn: &mut Connection,
+    caller: &Caller,
+    target: &Target,
+    list: &RowId,
+    action: Action,
+    stamp: &Stamp,
+) -> Result<(), Error> {
+    let children = kinds::remove_children(conn, &caller.account_id, target, list, stamp).await?;
+    record(conn, caller, children.resource, &children.within, action, stamp, &children.rows).await
 }
 
 async fn mark(

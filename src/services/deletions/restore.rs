@@ -6,11 +6,11 @@ use uuid::Uuid;
 
 use super::lookup::{self, Outcome};
 use super::{Deletions, kinds, record};
-use crate::domain::deletion::{Failure, Mode, Options, Reason, RowId, Target};
+use crate::domain::deletion::{Failure, Mode, Reason, RowId, Target};
 use crate::domain::identifier::Identifier;
 use crate::domain::identity::Caller;
-use crate::domain::operation::{Action, BATCH, Details, Operation, RESTORED, State, Told, Totals};
-use crate::domain::page::LastChange;
+use crate::domain::operation::{Action, BATCH, Details, Operation, RESTORED, Told};
+use crate::domain::page::{LastChange, Page};
 use crate::domain::trash::{Search, Trashed};
 use crate::error::{Error, Thing};
 use crate::postgres::Try;
@@ -58,9 +58,13 @@ impl Deletions {
                     return Err(Error::WrongState("The deletion is not over yet; cancel it first"));
                 }
                 let stamp = self.stamp(caller);
-                let mut operation =
-                    self.operation(caller, Action::Undo, &undone.target, note.clone(), &stamp, undone.totals.rows);
-                operation.undoes = Some(id);
+                let by = stamp.by.as_str();
+                let mut operation = Operation {
+                    note: note.clone(),
+                    undoes: Some(id),
+                    requested: Some(undone.totals.rows),
+                    ..Operation::new(stamp.deletion_id, Action::Undo, undone.target.clone(), by, stamp.at)
+                };
                 if usize::try_from(undone.totals.rows).unwrap_or(usize::MAX) > BATCH {
                     deletions::insert(conn, caller, &operation, None, None).await?;
                     jobs::insert(conn, account, operation.id, stamp.at).await?;
@@ -75,8 +79,8 @@ impl Deletions {
                     rows.extend(part.row_ids);
                 }
                 let told = restore(conn, caller, &undone.target, &rows, By::Deletion(id), &stamp, which).await?;
-                self.keep_restored(conn, caller, &mut operation, &rows, &told).await?;
-                let items = rows.into_iter().map(Identifier::Id);
+                let items: Vec<Identifier> = rows.into_iter().map(Identifier::Id).collect();
+                self.keep_restored(conn, caller, &mut operation, &items, &told).await?;
                 Ok((operation, outcomes(items, told)))
             })
             .await
@@ -98,8 +102,12 @@ impl Deletions {
         self.database
             .transaction(account, async |conn, which| {
                 let stamp = self.stamp(caller);
-                let requested = i64::try_from(items.len()).unwrap_or(i64::MAX);
-                let mut operation = self.operation(caller, Action::Restore, target, note.clone(), &stamp, requested);
+                let by = stamp.by.as_str();
+                let mut operation = Operation {
+                    note: note.clone(),
+                    requested: i64::try_from(items.len()).ok(),
+                    ..Operation::new(stamp.deletion_id, Action::Restore, target.clone(), by, stamp.at)
+                };
                 let mut named = HashSet::new();
                 let ids: Vec<Result<String, Reason>> = items
                     .iter()
@@ -123,20 +131,13 @@ impl Deletions {
                         Err(reason) => Told::failed(&reason.into()),
                     })
                     .collect();
-                operation.totals.add(&told);
-                operation.state = operation.totals.end();
-                operation.started_at = Some(stamp.at);
-                operation.finished_at = Some(stamp.at);
-                let sealed = self.seal_items(operation.id, 1, items)?;
-                let chunk =
-                    NewChunk { first_position: 1, items: told.len(), sealed_items: Some(&sealed), told: Some(&told) };
-                deletions::insert(conn, caller, &operation, None, Some(&chunk)).await?;
-                Ok((operation, outcomes(items.iter().cloned(), told)))
+                self.keep_restored(conn, caller, &mut operation, items, &told).await?;
+                Ok((operation, outcomes(items.to_vec(), told)))
             })
             .await
     }
 
-    /// What is in the trash, the last deleted first, after a place.
+    /// A page of what is in the trash, the last deleted first.
     ///
     /// # Errors
     ///
@@ -145,13 +146,13 @@ impl Deletions {
         &self,
         caller: &Caller,
         wanted: &Search,
-        after: LastChange<&str>,
-        limit: i64,
+        page: &Page<LastChange<String>>,
     ) -> Result<Vec<Trashed>, Error> {
         self.database
             .transaction(&caller.account_id, async |conn, _| {
                 repositories::plan_for_values(conn).await?;
-                let mut found = search::search(conn, &caller.account_id, wanted, after, limit).await?;
+                let mut found =
+                    search::search(conn, &caller.account_id, wanted, page.after_change(), page.limit).await?;
                 let set = retention::all(conn, &caller.account_id).await?;
                 for thing in &mut found {
                     let of_its_kind = set.iter().find(|setting| setting.resource == thing.resource);
@@ -165,49 +166,17 @@ impl Deletions {
             .await
     }
 
-    fn operation(
-        &self,
-        caller: &Caller,
-        action: Action,
-        target: &Target,
-        note: Option<String>,
-        stamp: &Stamp,
-        requested: i64,
-    ) -> Operation {
-        Operation {
-            id: stamp.deletion_id,
-            action,
-            target: target.clone(),
-            options: Options::default(),
-            note,
-            undoes: None,
-            state: State::Queued,
-            cancel_asked: false,
-            requested: Some(requested),
-            totals: Totals::default(),
-            failure: None,
-            created_by: caller.user_id.as_str().to_owned(),
-            created_at: stamp.at,
-            started_at: None,
-            finished_at: None,
-            undo_until: None,
-        }
-    }
-
+    /// Ends a restore that was done as a whole, and keeps what became of each thing.
     async fn keep_restored(
         &self,
         conn: &mut Connection,
         caller: &Caller,
         operation: &mut Operation,
-        rows: &[String],
+        items: &[Identifier],
         told: &[Told],
     ) -> Result<(), Error> {
-        operation.totals.add(told);
-        operation.state = operation.totals.end();
-        operation.started_at = Some(operation.created_at);
-        operation.finished_at = Some(operation.created_at);
-        let items: Vec<Identifier> = rows.iter().cloned().map(Identifier::Id).collect();
-        let sealed = self.seal_items(operation.id, 1, &items)?;
+        operation.end_at_once(told);
+        let sealed = self.seal_items(operation.id, 1, items)?;
         let chunk = NewChunk { first_position: 1, items: told.len(), sealed_items: Some(&sealed), told: Some(told) };
         deletions::insert(conn, caller, operation, None, Some(&chunk).filter(|chunk| chunk.items > 0)).await?;
         Ok(())
@@ -309,9 +278,9 @@ pub(super) async fn restore(
         .collect())
 }
 
-fn outcomes(items: impl Iterator<Item = Identifier>, told: Vec<Told>) -> Vec<Outcome> {
+fn outcomes(items: Vec<Identifier>, told: Vec<Told>) -> Vec<Outcome> {
     let outcome = |(position, (item, told))| Outcome { position, item: Some(item), told };
-    (1..).zip(items.zip(told)).map(outcome).collect()
+    (1..).zip(items.into_iter().zip(told)).map(outcome).collect()
 }
 
 fn is_by(row: &LockedRow, by: By) -> bool {

@@ -3,12 +3,12 @@
 
 use time::Duration;
 
-use super::{Deletions, kinds, record};
+use super::{Deletions, acting, kinds, remove_children, remove_rows};
 use crate::domain::deletion::{Mode, Options, RowId, Target};
 use crate::domain::identifier::Identifier;
 use crate::domain::identity::Caller;
-use crate::domain::ids::{self, ClientId, UserId};
-use crate::domain::operation::{Action, BATCH, Operation, PURGED, Resource, State, Told, Totals};
+use crate::domain::ids;
+use crate::domain::operation::{Action, BATCH, Operation, PURGED, Resource, State, Told};
 use crate::domain::trash::Retention;
 use crate::error::Error;
 use crate::repositories::jobs::{self, Job};
@@ -117,7 +117,7 @@ impl Deletions {
         let under_way = deletions::lock_purge(conn, account, setting.resource, &target.within()).await?;
         let is_new = under_way.is_none();
         let mut operation = under_way.unwrap_or_else(|| self.purge(&target, setting));
-        let caller = caller(job, setting, &operation)?;
+        let caller = acting(account, &setting.set_by_client, &setting.set_by, &operation.id.to_string())?;
         let most = i64::try_from(BATCH).unwrap_or(i64::MAX);
         let mut rows = kinds::lock_over(conn, account, &target, over, most).await?;
         if rows.is_empty() {
@@ -135,9 +135,7 @@ impl Deletions {
             // From now on it does not come back.
             Some(list) if rows.is_empty() => {
                 kinds::mark_removing(conn, account, &target, &[list], operation.id).await?;
-                let children = kinds::remove_children(conn, account, &target, list, &stamp).await?;
-                let action = ledger::Action::Purged;
-                record(conn, &caller, children.resource, &children.within, action, &stamp, &children.rows).await?;
+                remove_children(conn, &caller, &target, list, ledger::Action::Purged, &stamp).await?;
             }
             _ => self.purge_rows(conn, &caller, &mut operation, &rows, &stamp).await?,
         }
@@ -154,16 +152,7 @@ impl Deletions {
     ) -> Result<(), Error> {
         let (account, target) = (&caller.account_id, operation.target.clone());
         let ids: Vec<&str> = rows.iter().map(|row| row.id.as_str()).collect();
-        let removed = kinds::remove(conn, account, &target, &ids, stamp).await?;
-        // Row security leaves out in silence what it does not let go.
-        if removed.rows != rows.len() as u64 {
-            return Err(Error::Internal("fewer rows were purged than were decided"));
-        }
-        let action = ledger::Action::Purged;
-        for children in removed.children {
-            record(conn, caller, children.resource, &children.within, action, stamp, &children.rows).await?;
-        }
-        record(conn, caller, target.resource(), &target.within(), action, stamp, rows).await?;
+        remove_rows(conn, caller, &target, rows, ledger::Action::Purged, stamp).await?;
         let told: Vec<Told> = ids.iter().map(|id| Told::done(PURGED, vec![(*id).to_owned()])).collect();
         let items: Vec<Identifier> = ids.iter().map(|id| Identifier::Id((*id).to_owned())).collect();
         self.add_told(conn, account, operation, &items, &told).await?;
@@ -173,36 +162,10 @@ impl Deletions {
     fn purge(&self, target: &Target, setting: &Retention) -> Operation {
         let now = self.clock.now();
         Operation {
-            id: ids::generate_uuid(now),
-            action: Action::Purge,
-            target: target.clone(),
             options: Options { mode: Mode::Hard, ..Options::default() },
-            note: None,
-            undoes: None,
             state: State::Running,
-            cancel_asked: false,
-            requested: None,
-            totals: Totals::default(),
-            failure: None,
-            created_by: setting.set_by.clone(),
-            created_at: now,
             started_at: Some(now),
-            finished_at: None,
-            undo_until: None,
+            ..Operation::new(ids::generate_uuid(now), Action::Purge, target.clone(), &setting.set_by, now)
         }
     }
-}
-
-/// Whoever set the retention, as far as the ledger names them.
-fn caller(job: &Job, setting: &Retention, operation: &Operation) -> Result<Caller, Error> {
-    let unknown = || Error::Internal("who set the retention is not well formed");
-    Ok(Caller {
-        account_id: job.account.clone(),
-        org_id: String::new(),
-        client_id: ClientId::parse(&setting.set_by_client).ok_or_else(unknown)?,
-        agent_id: String::new(),
-        user_id: UserId::parse(&setting.set_by).ok_or_else(unknown)?,
-        scopes: Vec::new(),
-        request_id: operation.id.to_string(),
-    })
 }

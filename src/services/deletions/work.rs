@@ -10,13 +10,13 @@ use uuid::Uuid;
 
 use super::lookup;
 use super::restore::{By, DELETED_ROWS, restore};
-use super::{Deletions, How, kinds, lock, record, within, write};
+use super::{Deletions, How, acting, kinds, lock, remove_children, remove_rows, within, write};
 use crate::domain::deletion::{self, Key, Mode, Outcome, Reason, Request, RowId, Target};
 use crate::domain::filter::{Among, Filter};
 use crate::domain::identifier::Identifier;
 use crate::domain::identity::Caller;
-use crate::domain::ids::{AccountId, ClientId, UserId};
-use crate::domain::operation::{Action, BATCH, Operation, State, Told, Totals};
+use crate::domain::ids::AccountId;
+use crate::domain::operation::{Action, BATCH, Operation, State, Told};
 use crate::error::Error;
 use crate::postgres::{Claim, Try};
 use crate::repositories::deletions::{self, Claimed, NewChunk};
@@ -311,7 +311,7 @@ impl Deletions {
         if claimed.operation.state.is_over() {
             return Ok(jobs::remove(conn, account, job.id).await?);
         }
-        let caller = caller(account, &claimed)?;
+        let caller = acting(account, &claimed.client, &claimed.operation.created_by, &claimed.request_id)?;
         if self.remove_some(conn, job, &caller, &claimed.operation).await? {
             return Ok(jobs::put_back(conn, account, job.id, self.clock.now(), 0, job.batches).await?);
         }
@@ -461,13 +461,13 @@ impl Deletions {
             let taken = kinds::matching(conn, account, &request.target, filter, among, Part::Of(place, &texts)).await?;
             locked.found.retain(|id, row| row.busy || taken.contains(id));
         }
-        let mut plan = deletion::decide(&request.keys(), &locked.matches, &locked.found, &request.options);
+        let mut plan = deletion::decide(&locked.keys, &locked.matches, &locked.found, &request.options);
         let rows = usize::try_from(operation.totals.rows).unwrap_or(usize::MAX).saturating_add(plan.rows());
         within(&request.options, rows)?;
         write(conn, caller, &request.target, request.options.mode, &plan, stamp).await?;
         // What an earlier batch of the same request took was named twice.
-        let keys = request.keys();
-        let missing: Vec<&str> = keys
+        let missing: Vec<&str> = locked
+            .keys
             .iter()
             .zip(&plan.outcomes)
             .filter(|(_, outcome)| says(outcome, Reason::NotFound))
@@ -483,7 +483,7 @@ impl Deletions {
             _ => Vec::new(),
         };
         let taken: HashSet<&str> = taken.iter().map(String::as_str).collect();
-        for (key, outcome) in keys.iter().zip(&mut plan.outcomes) {
+        for (key, outcome) in locked.keys.iter().zip(&mut plan.outcomes) {
             let rows = || key.as_ref().and_then(|key| locked.matches.get(key)).into_iter().flatten();
             let is_gone = says(outcome, Reason::NotFound) && rows().any(|row| taken.contains(row.as_str()));
             let is_trashed = says(outcome, Reason::AlreadyDeleted)
@@ -510,17 +510,9 @@ impl Deletions {
         let action = ledger::Action::HardDeleted;
         let id = RowId::stored(list.id.clone());
         if kinds::large(conn, account, target, &[&id]).await?.is_empty() {
-            let removed = kinds::remove(conn, account, target, &[id.as_str()], &stamp).await?;
-            if removed.rows != 1 {
-                return Err(Error::Internal("a list that is being removed stays"));
-            }
-            for children in removed.children {
-                record(conn, caller, children.resource, &children.within, action, &stamp, &children.rows).await?;
-            }
-            record(conn, caller, target.resource(), &target.within(), action, &stamp, &[list]).await?;
+            remove_rows(conn, caller, target, &[list], action, &stamp).await?;
         } else {
-            let children = kinds::remove_children(conn, account, target, &id, &stamp).await?;
-            record(conn, caller, children.resource, &children.within, action, &stamp, &children.rows).await?;
+            remove_children(conn, caller, target, &id, action, &stamp).await?;
         }
         Ok(true)
     }
@@ -592,24 +584,11 @@ impl Deletions {
     }
 
     fn queued(&self, caller: &Caller, target: &Target, how: &How) -> Operation {
-        let stamp = self.stamp(caller);
+        let Stamp { deletion_id, at, by } = self.stamp(caller);
         Operation {
-            id: stamp.deletion_id,
-            action: Action::Delete,
-            target: target.clone(),
             options: how.options.clone(),
             note: how.note.clone(),
-            undoes: None,
-            state: State::Queued,
-            cancel_asked: false,
-            requested: None,
-            totals: Totals::default(),
-            failure: None,
-            created_by: caller.user_id.as_str().to_owned(),
-            created_at: stamp.at,
-            started_at: None,
-            finished_at: None,
-            undo_until: None,
+            ..Operation::new(deletion_id, Action::Delete, target.clone(), by.as_str(), at)
         }
     }
 
@@ -641,20 +620,6 @@ fn until(filter: &Filter, operation: &Operation) -> Filter {
     let asked = operation.created_at;
     filter.created.before = Some(filter.created.before.map_or(asked, |before| before.min(asked)));
     filter
-}
-
-/// Whoever asked, as far as the ledger names them.
-fn caller(account: &AccountId, claimed: &Claimed) -> Result<Caller, Error> {
-    let unknown = || Error::Internal("who asked for a deletion is not well formed");
-    Ok(Caller {
-        account_id: account.clone(),
-        org_id: String::new(),
-        client_id: ClientId::parse(&claimed.client).ok_or_else(unknown)?,
-        agent_id: String::new(),
-        user_id: UserId::parse(&claimed.operation.created_by).ok_or_else(unknown)?,
-        scopes: Vec::new(),
-        request_id: claimed.request_id.clone(),
-    })
 }
 
 /// Whether that is why nothing was done with a thing.
