@@ -95,6 +95,15 @@ pub async fn plan_for_values(conn: &mut Connection) -> Result<()> {
     Ok(())
 }
 
+/// Has the statements that follow in the transaction walk an index in the order that they answer in, or, with false, be
+/// planned as they come. For the parts of a long walk: to sort what is left of it for each part takes ever so long, and
+/// seems cheap where little is known of how much there is.
+pub async fn walk_in_order(conn: &mut Connection, is_walk: bool) -> Result<()> {
+    let sorts = if is_walk { "off" } else { "on" };
+    sqlx::query!("SELECT set_config('enable_sort', $1, true) AS sorts", sorts).fetch_one(conn).await?;
+    Ok(())
+}
+
 /// An error for a value in the database that the domain does not know.
 fn unknown_value(column: &'static str, value: &str) -> sqlx::Error {
     #[derive(Debug)]

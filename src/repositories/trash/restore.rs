@@ -24,8 +24,12 @@ pub async fn contact_keys(conn: &mut Connection, account: &AccountId, ids: &[&st
         r#"
         SELECT t.id, t.phone_key AS "key?", l.id AS "holder?"
         FROM contacts t
-        LEFT JOIN contacts l ON l.account_id = t.account_id AND l.stream_id = t.stream_id AND l.phone_key = t.phone_key
-                            AND l.deleted_at IS NULL
+        -- Looked up for each, whatever is believed of how many live ones there are.
+        LEFT JOIN LATERAL (
+            SELECT h.id FROM contacts h
+            WHERE h.account_id = $1 AND h.stream_id = t.stream_id AND h.phone_key = t.phone_key AND h.deleted_at IS NULL
+            LIMIT 1
+        ) l ON true
         WHERE t.account_id = $1 AND t.id = ANY($2) AND t.deleted_at IS NOT NULL
         "#,
         account.as_str(),
@@ -42,8 +46,11 @@ pub async fn contact_list_keys(conn: &mut Connection, account: &AccountId, ids: 
         r#"
         SELECT t.id, t.lname AS "key?", l.id AS "holder?"
         FROM contact_lists t
-        LEFT JOIN contact_lists l ON l.account_id = t.account_id AND l.stream_id = t.stream_id AND l.lname = t.lname
-                                 AND l.deleted_at IS NULL
+        LEFT JOIN LATERAL (
+            SELECT h.id FROM contact_lists h
+            WHERE h.account_id = $1 AND h.stream_id = t.stream_id AND h.lname = t.lname AND h.deleted_at IS NULL
+            LIMIT 1
+        ) l ON true
         WHERE t.account_id = $1 AND t.id = ANY($2) AND t.deleted_at IS NOT NULL
         "#,
         account.as_str(),
@@ -60,8 +67,11 @@ pub async fn record_keys(conn: &mut Connection, account: &AccountId, list: Uuid,
         r#"
         SELECT t.id::text AS "id!", t.unique_key AS "key?", l.id::text AS "holder?"
         FROM records t
-        LEFT JOIN records l ON l.account_id = t.account_id AND l.record_list_id = t.record_list_id
-                           AND l.unique_key = t.unique_key AND l.deleted_at IS NULL
+        LEFT JOIN LATERAL (
+            SELECT h.id FROM records h
+            WHERE h.account_id = $1 AND h.record_list_id = $2 AND h.unique_key = t.unique_key AND h.deleted_at IS NULL
+            LIMIT 1
+        ) l ON true
         WHERE t.account_id = $1 AND t.record_list_id = $2 AND t.id = ANY($3) AND t.deleted_at IS NOT NULL
         "#,
         account.as_str(),

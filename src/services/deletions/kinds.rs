@@ -260,7 +260,11 @@ pub async fn matching(
     among: Among,
     part: Part<'_>,
 ) -> Result<Vec<RowId>, Error> {
+    let is_walk = matches!(part, Part::After(..));
     repositories::plan_for_values(conn).await?;
+    if is_walk {
+        repositories::walk_in_order(conn, true).await?;
+    }
     let ids = match target {
         Target::Contacts(stream) => matching::contacts(conn, account, stream.as_str(), filter, among, part).await?,
         Target::ContactLists(stream) => {
@@ -270,6 +274,9 @@ pub async fn matching(
         Target::RecordLists => matching::record_lists(conn, account, "", filter, among, part).await?,
         Target::Records(list) => matching::records(conn, account, *list, filter, among, part).await?,
     };
+    if is_walk {
+        repositories::walk_in_order(conn, false).await?;
+    }
     Ok(ids.into_iter().map(RowId::stored).collect())
 }
 
