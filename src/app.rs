@@ -26,6 +26,7 @@ use crate::services::Services;
 use crate::services::health::Stopping;
 use crate::services::identity::Keyring;
 use crate::services::issuers::{IssuerError, Issuers};
+use crate::services::recent::Recent;
 use crate::services::tokens::signing::{SigningKeyError, SigningKeys};
 use crate::workers::Workers;
 
@@ -90,6 +91,7 @@ pub fn keyring(secret_key: &SecretString, public_url: &str, args: &IdentityArgs)
         signing: Arc::new(SigningKeys::new(canonical(public_url), secret_key, &args.signing_keys)?),
         issuers: Arc::new(Issuers::new(&args.issuers)?),
         half_key: Arc::new(HalfKey::new(secret_key)?),
+        recent: Recent::default(),
     })
 }
 

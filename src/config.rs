@@ -302,7 +302,7 @@ pub enum ClientCommand {
         #[command(flatten)]
         operator: OperatorArgs,
     },
-    /// Give a client a new secret, and print it. The old one stops working at once.
+    /// Give a client a new secret, and print it. The old one stops working within a second.
     Rotate {
         /// The client.
         #[arg(long, value_parser = client_id)]
@@ -311,7 +311,7 @@ pub enum ClientCommand {
         #[command(flatten)]
         operator: OperatorArgs,
     },
-    /// Revoke a client: its tokens stop working at once, for good.
+    /// Revoke a client: its tokens stop working within a second, for good.
     Revoke {
         /// The client.
         #[arg(long, value_parser = client_id)]

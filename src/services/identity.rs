@@ -16,6 +16,7 @@ use crate::repositories;
 use crate::sealing::{HalfKey, Sealer};
 
 use super::issuers::Issuers;
+use super::recent::Recent;
 use super::tokens::signing::{self, SigningKeys};
 use super::tokens::{Rejected, Unverified, platform};
 
@@ -31,6 +32,8 @@ pub struct Keyring {
     pub issuers: Arc<Issuers>,
     /// Our half of what seals the answers under a caller's idempotency key.
     pub half_key: Arc<HalfKey>,
+    /// Who was signed in a moment ago.
+    pub recent: Recent,
 }
 
 /// Signs callers in.
@@ -60,7 +63,8 @@ impl Identity {
     }
 
     /// Verifies a token, finds its client, and checks that the account and the
-    /// streams that the token and the request name are its own.
+    /// streams that the token and the request name are its own. What has just been
+    /// found is believed for [`recent::TRUSTED_FOR`](super::recent::TRUSTED_FOR).
     ///
     /// # Errors
     ///
@@ -69,12 +73,27 @@ impl Identity {
     /// signature, and an account or stream that is not the client's, alike.
     pub async fn sign_in(&self, credentials: &Credentials<'_>) -> Result<Caller, Error> {
         let now = self.clock.now();
+        if let Some(caller) = self.keyring.recent.find(credentials, now) {
+            return Ok(caller);
+        }
+        let (caller, expires) = self.verify_and_find(credentials, now).await?;
+        self.keyring.recent.keep(credentials, &caller, now, expires);
+        Ok(caller)
+    }
+
+    /// Answers also when the token ends.
+    async fn verify_and_find(
+        &self,
+        credentials: &Credentials<'_>,
+        now: OffsetDateTime,
+    ) -> Result<(Caller, Option<OffsetDateTime>), Error> {
         match Unverified::parse(credentials.token).map_err(refusal)? {
             Unverified::Client(token) => {
                 let found = self.look_up(&token.client_id, &credentials.streams).await?;
                 let secret = self.open(&token.client_id, &found)?;
                 token.verify(&secret, found.expiry, now).map_err(refusal)?;
-                admit(credentials, token.client_id, token.user, found)
+                let expires = token.expires();
+                Ok((admit(credentials, token.client_id, token.user, found)?, expires))
             }
             Unverified::Platform(token) => {
                 self.verify(&token, now).await.map_err(refusal)?;
@@ -83,7 +102,8 @@ impl Identity {
                     return Err(Error::InvalidCredentials);
                 }
                 found.scopes.retain(|scope| token.scopes.contains(scope));
-                admit(credentials, token.client_id, token.user, found)
+                let expires = token.expires();
+                Ok((admit(credentials, token.client_id, token.user, found)?, expires))
             }
         }
     }

@@ -17,6 +17,7 @@ pub mod idempotency;
 pub mod identity;
 pub mod issuers;
 pub mod operator;
+pub mod recent;
 pub mod record_lists;
 pub mod tokens;
 

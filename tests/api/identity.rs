@@ -431,10 +431,12 @@ async fn a_token_ends_when_it_expires_and_a_client_when_it_is_revoked() {
     }
 
     let rotated = operator.rotate_client(&lasting.client_id).await.expect("a new secret");
+    seconds.fetch_add(1, Ordering::SeqCst);
     assert_eq!(status_of(&operation, &app, &endless).await, 401, "the old secret");
     let endless = token_of(&lasting.client_id, &rotated.secret, json!({"exp": null}));
     assert_eq!(status_of(&operation, &app, &endless).await, 200, "the new secret");
     operator.revoke_client(&lasting.client_id).await.expect("the client is revoked");
+    seconds.fetch_add(1, Ordering::SeqCst);
     assert_eq!(status_of(&operation, &app, &endless).await, 401, "a revoked client");
 }
 

@@ -91,11 +91,13 @@ async fn a_client_gets_a_token_that_every_family_takes_until_it_ends() {
 }
 
 #[tokio::test]
-async fn a_client_that_is_revoked_is_refused_at_once() {
-    let app = TestApp::start().await;
+async fn a_client_that_is_revoked_is_refused_within_a_second() {
+    let (clock, seconds) = test_clock();
+    let app = TestApp::start_at(clock).await;
     let issued = token(&app, &app.base_url, &app.account).await;
     assert_eq!(status(&app, &app.base_url, &issued).await, 200);
     app.operator().await.revoke_client(&app.account.client).await.expect("it is revoked");
+    seconds.fetch_add(1, Ordering::SeqCst);
     assert_eq!(status(&app, &app.base_url, &issued).await, 401);
     let again = asking(&app, &app.base_url).header("Authorization", &own(&app.account)).body(FORM, GRANT).send().await;
     assert_eq!(again.expect(401)["error"], "invalid_client");

@@ -29,6 +29,11 @@ impl<'a> Unverified<'a> {
         Ok(Self { token, client_id, user: user(claims)?, times: Times::read(claims)? })
     }
 
+    /// When it ends. None for never.
+    pub fn expires(&self) -> Option<OffsetDateTime> {
+        self.times.expires()
+    }
+
     /// Checks the signature and then the times.
     ///
     /// # Errors

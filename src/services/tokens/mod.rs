@@ -91,6 +91,11 @@ impl Times {
         })
     }
 
+    /// When the token ends, to the second before. None for never.
+    fn expires(&self) -> Option<OffsetDateTime> {
+        self.expires.and_then(|expires| OffsetDateTime::from_unix_timestamp(expires.floor() as i64).ok())
+    }
+
     /// Checks them against `now`. A token may live no longer than `lifetime`
     /// seconds; without one it needs no end.
     fn check(&self, lifetime: Option<f64>, now: OffsetDateTime) -> Result<(), Rejected> {

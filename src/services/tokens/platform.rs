@@ -45,6 +45,11 @@ impl<'a> Unverified<'a> {
         })
     }
 
+    /// When it ends. None for never.
+    pub fn expires(&self) -> Option<OffsetDateTime> {
+        self.times.expires()
+    }
+
     /// Checks the times: `exp` is required and at most a day away.
     ///
     /// # Errors

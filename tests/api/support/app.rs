@@ -84,9 +84,10 @@ impl TestApp {
         Self::build(Clock::system(), lock_timeout, database, options, &IdentityArgs::default()).await
     }
 
-    /// Starts the application on a database that it reaches in a way of the test's.
+    /// Starts the application on a database that it reaches in a way of the test's. Its clock stands still, so that who
+    /// has signed in once is not looked up again.
     pub async fn start_over(database: Database, options: PgConnectOptions) -> Self {
-        Self::build(Clock::system(), PATIENCE, database, options, &IdentityArgs::default()).await
+        Self::build(test_clock().0, PATIENCE, database, options, &IdentityArgs::default()).await
     }
 
     /// Starts the application with a clock of the test's.
