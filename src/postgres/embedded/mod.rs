@@ -135,6 +135,12 @@ impl EmbeddedPostgres {
         self.binaries.version
     }
 
+    /// Where the server's programs are.
+    #[must_use]
+    pub fn bin_dir(&self) -> &Path {
+        &self.binaries.dir
+    }
+
     /// Stops the server, ending all connections. A server that has already ended is fine.
     ///
     /// # Errors

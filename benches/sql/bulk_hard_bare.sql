@@ -1,0 +1,8 @@
+-- Many contacts gone for good: the one statement that removes the rows, and nothing else.
+\set k :k + 1
+\set account 1000000000000000000 + :client_id % :accounts
+\set base 1000000000000000000 + (:client_id % :accounts) * 1000000
+\set start (:client_id / :accounts * :per_client + :k) * :size
+DELETE FROM contacts
+WHERE account_id = '65f1a' || :account
+  AND id = ANY (ARRAY(SELECT '65f1a' || (:base::bigint + (:start::bigint + j) * 7919 % :rows::bigint) FROM generate_series(0, :size::bigint - 1) j));
