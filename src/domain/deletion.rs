@@ -409,6 +409,19 @@ pub struct Deletion {
 }
 
 impl Deletion {
+    /// The soft deletion of one row, of which nothing more is kept than the ledger has.
+    pub fn of_one(id: Uuid, at: OffsetDateTime, row: RowId) -> Self {
+        Self {
+            id,
+            is_validated_only: false,
+            is_kept: false,
+            undo_until: None,
+            is_queued: false,
+            at,
+            outcomes: vec![Outcome::Deleted(vec![row])],
+        }
+    }
+
     /// How many of the items were deleted, or were not there and need not have been.
     pub fn successful(&self) -> usize {
         self.outcomes.iter().filter(|outcome| !matches!(outcome, Outcome::Failed(_))).count()

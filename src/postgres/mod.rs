@@ -8,7 +8,7 @@ use std::time::Duration;
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
-use sqlx::{ConnectOptions, Connection, Postgres, Transaction};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Postgres, SqlSafeStr, Transaction};
 use uuid::Uuid;
 
 use self::idempotency::Keyed;
@@ -140,6 +140,21 @@ impl Database {
             }
         }
         Err(Error::Overloaded)
+    }
+
+    /// Runs one statement that is a transaction of its own and sees to its account itself, and to how long it waits for
+    /// locks, which it is told. It is not tried again: when the connection breaks off, nobody knows whether it was
+    /// committed.
+    ///
+    /// # Errors
+    ///
+    /// What `work` fails with; [`Error::Overloaded`] when no connection comes free in time.
+    pub async fn statement<T>(
+        &self,
+        work: impl AsyncFnOnce(&mut PgConnection, &str) -> Result<T, sqlx::Error>,
+    ) -> Result<T, Error> {
+        let mut connection = self.acquire(Trust::Idle).await?;
+        Ok(work(&mut connection, &self.lock_timeout).await?)
     }
 
     async fn acquire(&self, trust: Trust) -> Result<PoolConnection<Postgres>, Error> {
@@ -288,11 +303,17 @@ impl Database {
 
     /// Begins a transaction that sees one account only. It owns its connection.
     async fn open(&self, account: &AccountId, trust: Trust) -> Result<Transaction<'static, Postgres>, Error> {
-        let mut transaction = Transaction::begin(self.acquire(trust).await?, None).await?;
-        self.set_up(&mut transaction, account).await?;
-        Ok(transaction)
+        // In one round trip. An account's id is hexadecimal digits, so that nothing in it could end the string.
+        let begin = format!(
+            "BEGIN; SET LOCAL app.account_id = '{account}'; SET LOCAL lock_timeout = '{}'; \
+             SET LOCAL statement_timeout = '{STATEMENT_TIMEOUT}'; \
+             SET LOCAL idle_in_transaction_session_timeout = '{STATEMENT_TIMEOUT}'",
+            self.lock_timeout
+        );
+        Ok(Transaction::begin(self.acquire(trust).await?, Some(AssertSqlSafe(begin).into_sql_str())).await?)
     }
 
+    /// Sets the transaction that a connection is in to an account.
     async fn set_up(&self, conn: &mut PgConnection, account: &AccountId) -> Result<(), sqlx::Error> {
         sqlx::query!(
             r#"

@@ -381,7 +381,8 @@ async fn nothing_of_a_kept_answer_can_be_read_without_the_key() {
 async fn a_connection_that_breaks_in_the_commit_leaves_neither_the_deletion_nor_the_key() {
     let (counter, app) = counted().await;
     let ids = app.contacts(9_000_000_000, 3).await;
-    let path = |id: &str| app.account.contact_path(id);
+    // Limited, so that the bare one goes alone as well, and not together with others in one statement.
+    let path = |id: &str| format!("{}?maxAffected=1", app.account.contact_path(id));
     app.delete(&path(&ids[0])).await.expect(200);
     let (bare, _) = counter.during(app.delete(&path(&ids[1]))).await;
     let before = fingerprint(&app.admin).await;

@@ -28,6 +28,7 @@ mod record_list_races;
 mod record_lists;
 mod records;
 mod seeds;
+mod together;
 mod v1_background;
 mod v1_deletions;
 mod v1_downloads;

@@ -1,8 +1,27 @@
 //! Contacts go into the trash and out of the database.
 
-use super::super::{Connection, LockedRow, Result, Stamp, Wait, Written};
-use crate::domain::ids::{AccountId, StreamId};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::super::{Connection, LockedRow, Result, Stamp, Wait, Written, unknown_value};
+use super::ContactRow;
+use crate::domain::contact::Contact;
+use crate::domain::identity::Caller;
+use crate::domain::ids::{AccountId, ContactId, StreamId};
 use crate::domain::phone::PhoneKey;
+
+/// A contact that is to go into the trash by a deletion of its own.
+#[derive(Clone, Debug)]
+pub struct Single {
+    /// Who asks.
+    pub caller: Caller,
+    /// The stream that the contact must be in.
+    pub stream: StreamId,
+    /// The contact.
+    pub id: ContactId,
+    /// What is written on it.
+    pub stamp: Stamp,
+}
 
 /// The contacts, live or trashed, that have one of the numbers, by number.
 pub async fn with_numbers(
@@ -114,6 +133,89 @@ pub async fn trash(conn: &mut Connection, account: &AccountId, ids: &[&str], sta
     )
     .fetch_all(conn)
     .await
+}
+
+/// Moves contacts of any accounts, those of an account next to each other, into the trash with their entries in the
+/// ledger, in a transaction that is this statement. Answers those that went as they are now, with their places among the
+/// `singles`; what is not live or is locked is left alone. It waits for no row, and for a table's lock no longer than
+/// `patience`, which is a time as Postgres spells it.
+pub async fn trash_together(
+    conn: &mut Connection,
+    patience: &str,
+    singles: &[&Single],
+) -> Result<Vec<(usize, Contact)>> {
+    let column = |value: fn(&Single) -> &str| singles.iter().map(|single| value(single)).collect::<Vec<&str>>();
+    let (mut accounts, mut firsts, mut lasts) = (Vec::<&str>::new(), Vec::new(), Vec::new());
+    for (single, place) in singles.iter().zip(1_i32..) {
+        let account = single.caller.account_id.as_str();
+        if accounts.last() != Some(&account) {
+            accounts.push(account);
+            firsts.push(place);
+            lasts.push(place);
+        }
+        if let Some(last) = lasts.last_mut() {
+            *last = place;
+        }
+    }
+    let streams = column(|single| single.stream.as_str());
+    let ids = column(|single| single.id.as_str());
+    let users = column(|single| single.stamp.by.as_str());
+    let clients = column(|single| single.caller.client_id.as_str());
+    let requests = column(|single| &single.caller.request_id);
+    let deletions: Vec<Uuid> = singles.iter().map(|single| single.stamp.deletion_id).collect();
+    let times: Vec<OffsetDateTime> = singles.iter().map(|single| single.stamp.at).collect();
+    let rows = sqlx::query!(
+        r#"
+        SELECT t.place AS "place!", (t.contact).id AS "id!", (t.contact).stream_id AS "stream_id!",
+               (t.contact).first_name AS "first_name!", (t.contact).last_name AS "last_name!",
+               (t.contact).salutation AS "salutation!", (t.contact).country_code AS "country_code!",
+               (t.contact).phone_number AS "phone_number!", (t.contact).extension AS "extension!",
+               (t.contact).address AS "address!", (t.contact).twitter_details AS "twitter_details!",
+               (t.contact).created_by AS "created_by!", (t.contact).created_by_aid AS "created_by_aid!",
+               (t.contact).updated_by, (t.contact).updated_by_aid, (t.contact).created_at AS "created_at!",
+               (t.contact).updated_at AS "updated_at!", (t.contact).version AS "version!"
+        FROM trash_contacts($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) AS t
+        "#,
+        patience,
+        &accounts as _,
+        &firsts,
+        &lasts,
+        &streams as _,
+        &ids as _,
+        &deletions,
+        &times,
+        &users as _,
+        &clients as _,
+        &requests as _,
+    )
+    .fetch_all(conn)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            let place = usize::try_from(row.place - 1).map_err(|_| unknown_value("place", &row.place.to_string()))?;
+            let contact = ContactRow {
+                id: row.id,
+                stream_id: row.stream_id,
+                first_name: row.first_name,
+                last_name: row.last_name,
+                salutation: row.salutation,
+                country_code: row.country_code,
+                phone_number: row.phone_number,
+                extension: row.extension,
+                address: row.address,
+                twitter_details: row.twitter_details,
+                created_by: row.created_by,
+                created_by_aid: row.created_by_aid,
+                updated_by: row.updated_by,
+                updated_by_aid: row.updated_by_aid,
+                created_at: row.created_at,
+                updated_at: row.updated_at,
+                version: row.version,
+                trashed: true,
+            };
+            Ok((place, contact.try_into()?))
+        })
+        .collect()
 }
 
 /// Removes trashed contacts for good. Answers how many went.

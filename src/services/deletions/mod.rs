@@ -21,17 +21,21 @@ use crate::domain::identity::{Caller, Scope};
 use crate::domain::ids::{self, AccountId, CampaignId, ClientId, ContactId, ContactListId, StreamId, UserId};
 use crate::domain::operation::{Operation, State, Told};
 use crate::error::{Error, Thing};
+use crate::postgres::idempotency::Keyed;
 use crate::postgres::{Database, Try};
+use crate::repositories::contacts::Single;
 use crate::repositories::deletions::NewChunk;
 use crate::repositories::ledger::{self, Action, Entry};
 use crate::repositories::{self, Connection, Stamp, Visibility, Wait, Written, jobs};
 use crate::sealing::Sealer;
 
 use super::campaigns::of_type;
+use together::Together;
 
 mod kinds;
 pub mod lookup;
 pub mod restore;
+mod together;
 pub mod upkeep;
 pub mod work;
 
@@ -47,6 +51,7 @@ pub struct Deletions {
     sealer: Arc<Sealer>,
     /// Rung when there is something to do in the background.
     wake: Arc<Notify>,
+    together: Together,
 }
 
 /// What the items of a request stand for, locked.
@@ -59,7 +64,7 @@ struct Locked {
 
 impl Deletions {
     pub(super) fn new(database: Database, clock: Clock, sealer: Arc<Sealer>, wake: Arc<Notify>) -> Self {
-        Self { database, clock, sealer, wake }
+        Self { together: Together::new(database.clone()), database, clock, sealer, wake }
     }
 
     /// Deletes many things and answers one outcome for each, in the order asked.
@@ -75,7 +80,7 @@ impl Deletions {
         self.database
             .transaction(&caller.account_id, async |conn, which| {
                 let locked = lock(conn, caller, request, which).await?;
-                self.carry_out(conn, caller, request, &locked).await
+                self.carry_out(conn, caller, request, &locked, &self.stamp(caller)).await
             })
             .await
     }
@@ -92,10 +97,18 @@ impl Deletions {
         id: &ContactId,
         how: How,
     ) -> Result<(Deletion, Option<Contact>), Error> {
+        let stamp = self.stamp(caller);
+        if how.is_plain() && Keyed::current().is_none() {
+            let (caller, stream, id) = (caller.clone(), stream.clone(), id.clone());
+            let single = Single { caller, stream, id: id.clone(), stamp: stamp.clone() };
+            if let Some(contact) = self.together.delete(single).await {
+                return Ok((Deletion::of_one(stamp.deletion_id, stamp.at, id.into()), Some(contact)));
+            }
+        }
         let request = how.single(Target::Contacts(stream.clone()), id.to_string());
         let image =
             async |conn: &mut Connection| Ok(repositories::contacts::find(conn, &caller.account_id, stream, id).await?);
-        let (deletion, contact) = self.delete_one(caller, &request, Thing::Contact, image, |_| None).await?;
+        let (deletion, contact) = self.delete_one(caller, &request, &stamp, Thing::Contact, image, |_| None).await?;
         let contact = contact.map(|contact| match deletion.rows() {
             0 => contact,
             _ => contact.deleted(deletion.at),
@@ -120,7 +133,8 @@ impl Deletions {
         let image = async |conn: &mut Connection| {
             Ok(repositories::contact_lists::find(conn, &caller.account_id, stream, id, Visibility::WithTrash).await?)
         };
-        self.delete_one(caller, &request, Thing::ContactList, image, |list| Some(list.name.clone())).await
+        let stamp = self.stamp(caller);
+        self.delete_one(caller, &request, &stamp, Thing::ContactList, image, |list| Some(list.name.clone())).await
     }
 
     /// Deletes one campaign, of that type where one is named. Answers it as it was before.
@@ -142,7 +156,8 @@ impl Deletions {
                 repositories::campaigns::find(conn, &caller.account_id, stream, id, Visibility::WithTrash).await?;
             found.map(|campaign| of_type(campaign, campaign_type)).transpose()
         };
-        self.delete_one(caller, &request, Thing::Campaign, image, |campaign| Some(campaign.name.clone())).await
+        let stamp = self.stamp(caller);
+        self.delete_one(caller, &request, &stamp, Thing::Campaign, image, |campaign| Some(campaign.name.clone())).await
     }
 
     /// Deletes one record list. Its records follow it.
@@ -178,6 +193,7 @@ impl Deletions {
         &self,
         caller: &Caller,
         request: &Request,
+        stamp: &Stamp,
         thing: Thing,
         image: impl AsyncFn(&mut Connection) -> Result<Option<T>, Error>,
         name: impl Fn(&T) -> Option<String>,
@@ -187,7 +203,12 @@ impl Deletions {
             .transaction(&caller.account_id, async |conn, which| {
                 let locked = lock(conn, caller, request, which).await?;
                 let image = image(conn).await?;
-                let deletion = self.carry_out(conn, caller, request, &locked).await?;
+                let mut found = locked.found.values();
+                if let Some(row) = found.find(|row| row.deletion_id == Some(stamp.deletion_id)) {
+                    // It was deleted with others, by a statement of which nobody knew whether it was committed.
+                    return Ok((Deletion::of_one(stamp.deletion_id, stamp.at, row.id.clone()), image));
+                }
+                let deletion = self.carry_out(conn, caller, request, &locked, stamp).await?;
                 match (of_one(deletion), image) {
                     (Ok(deletion), None) if deletion.rows() > 0 => {
                         Err(Error::Internal("a row that was deleted could not be read before"))
@@ -209,8 +230,8 @@ impl Deletions {
         caller: &Caller,
         request: &Request,
         locked: &Locked,
+        stamp: &Stamp,
     ) -> Result<Deletion, Error> {
-        let stamp = self.stamp(caller);
         let options = &request.options;
         let plan = deletion::decide(&locked.keys, &locked.matches, &locked.found, options);
         within(options, plan.rows())?;
@@ -224,7 +245,7 @@ impl Deletions {
             outcomes: Vec::new(),
         };
         if !options.validate_only {
-            let large = write(conn, caller, &request.target, options.mode, &plan, &stamp).await?;
+            let large = write(conn, caller, &request.target, options.mode, &plan, stamp).await?;
             deletion.is_queued = !large.is_empty();
         }
         deletion.outcomes = plan.outcomes;
@@ -281,6 +302,12 @@ pub struct How {
 }
 
 impl How {
+    /// Whether it is a soft deletion that nothing more is asked of.
+    fn is_plain(&self) -> bool {
+        let plain = Options { allow_missing: self.options.allow_missing, ..Options::default() };
+        self.options == plain && self.note.is_none()
+    }
+
     fn single(self, target: Target, id: String) -> Request {
         self.of(target, Identifier::Id(id))
     }
