@@ -211,3 +211,21 @@ async fn each_thing_to_restore_has_its_own_outcome() {
     assert_eq!(report["outcomes"][1]["conflicting_id"], ids[0]);
     assert_eq!((&report["action"], &report["note"]), (&json!("restore"), &json!("sorry")));
 }
+
+#[tokio::test]
+async fn a_note_of_white_space_is_none_whatever_it_is_said_of() {
+    let app = TestApp::start().await;
+    let id = app.contacts(9_000_000_000, 1).await.remove(0);
+    let within = json!({"stream_id": app.account.stream});
+    let body = json!({"resource": "contact", "within": within, "items": [{"id": id}], "note": " \u{a0} "});
+    let deleted = app.post("/v1/deletions", &body).await.expect(200);
+    let restored = app.post("/v1/trash/restore", &body).await.expect(200);
+    let again = app.delete(&format!("{}?note=%20", app.account.contact_path(&id))).await;
+    let again = again.header("Deletion-Id").expect("an id").to_owned();
+    let path = format!("/v1/deletions/{again}/undo");
+    let undone = app.post(&path, &json!({"note": "  "})).await.expect(200);
+    for done in [&deleted["id"], &restored["id"], &json!(again), &undone["id"]] {
+        let path = format!("/v1/deletions/{}", done.as_str().expect("an id"));
+        assert_eq!(app.get(&path).await.expect(200)["note"], Value::Null, "{done}");
+    }
+}

@@ -17,7 +17,7 @@ use crate::error::Error;
 use crate::handlers::auth::Authorized;
 use crate::handlers::body::{self, Body};
 use crate::handlers::paging::{cursor, moment_key, read_cursor, read_moment};
-use crate::handlers::params::instant;
+use crate::handlers::params::{self, instant};
 use crate::handlers::timestamp;
 use crate::services::Services;
 
@@ -120,13 +120,11 @@ pub async fn restore_trash(authorized: Authorized<RestoreAccess>, body: Body, se
             _ => Err(Error::invalid(format!("items[{index}].id"), "is required: things are restored by their ids")),
         })
         .collect::<Result<_, _>>()?;
-    if let Some(note) = &body.note {
-        body::text("note", note, 1000)?;
-    }
+    let note = params::note(body.note)?;
     if let Target::Contacts(stream) | Target::ContactLists(stream) | Target::Campaigns(stream) = &target {
         services.identity.require_stream(&authorized.caller, stream).await?;
     }
-    let (operation, outcomes) = services.deletions.restore(&authorized.caller, &target, &items, body.note).await?;
+    let (operation, outcomes) = services.deletions.restore(&authorized.caller, &target, &items, note).await?;
     Ok(HttpResponse::Ok().json(DeletionBody::of(operation).with(outcomes)))
 }
 
