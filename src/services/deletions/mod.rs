@@ -31,6 +31,7 @@ use super::campaigns::of_type;
 
 mod kinds;
 pub mod lookup;
+pub mod queue;
 pub mod restore;
 pub mod upkeep;
 pub mod work;
