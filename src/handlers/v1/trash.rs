@@ -86,7 +86,8 @@ pub async fn list_trash(authorized: Authorized<ReadAccess>, services: web::Data<
 /// Of one kind, by their ids, 1 to 1,000, in one transaction, whichever deletion took them. One outcome for each, in the
 /// order sent: RESTORED, NOT_FOUND, ALREADY_RESTORED when it is not in the trash, KEY_RETAKEN with the live row that has the
 /// number, name or reference by now, PARENT_DELETED when the record's list is not there, ALREADY_PURGED, BUSY. A campaign
-/// takes up the lists that are still there; `missing_lists` names the others. Takes the scope `deletions:restore`.
+/// takes up the lists that are still there; `missing_lists` names the others. A record list that is full takes its records
+/// back all the same: its bound of 250,000 is one on adding. Takes the scope `deletions:restore`.
 #[utoipa::path(
     tag = "deletions",
     operation_id = "restore_trash",
