@@ -46,6 +46,8 @@ pub struct Parts {
     pub workers: u32,
     /// How many threads serve. None for one a core.
     pub threads: Option<NonZero<usize>>,
+    /// How long a connection stays open without a request.
+    pub keep_alive: Duration,
     /// How long the service says that it is not ready before it takes no more requests.
     pub drain: Duration,
     /// How long requests that are under way may take at the end, in seconds.
@@ -74,6 +76,7 @@ impl Parts {
             },
             workers: limits.workers,
             threads: limits.threads,
+            keep_alive: Duration::from_secs(limits.keep_alive_seconds),
             drain: Duration::from_secs(limits.drain_seconds),
             shutdown_timeout: limits.shutdown_timeout,
         }
@@ -196,7 +199,7 @@ pub fn build(parts: Parts, listener: TcpListener) -> Result<Application, StartEr
     let address =
         listener.local_addr().map_err(|error| StartError::Listen(SocketAddr::from(([0, 0, 0, 0], 0)), error))?;
     let threads = parts.threads.map_or_else(std::thread::available_parallelism, Ok).map_or(1, NonZero::get);
-    let drain = parts.drain;
+    let (keep_alive, drain) = (parts.keep_alive, parts.drain);
     let wake: Arc<Notify> = Arc::default();
     let workers = Workers::new(&parts, wake.clone());
     let document = web::Data::new(Document::generate());
@@ -229,6 +232,7 @@ pub fn build(parts: Parts, listener: TcpListener) -> Result<Application, StartEr
             .default_service(web::to(error::no_such_operation))
     })
     .workers(threads)
+    .keep_alive(keep_alive)
     .disable_signals()
     .shutdown_timeout(parts.shutdown_timeout)
     .listen(listener)

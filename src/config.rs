@@ -167,6 +167,10 @@ pub struct LimitArgs {
     /// The threads that serve. Without it, one for each core.
     #[arg(long, env = "EXPUNGE_THREADS")]
     pub threads: Option<NonZero<usize>>,
+    /// How long a connection stays open without a request, in seconds: longer than a load balancer in front keeps its own,
+    /// which would else send requests over connections that have just been closed.
+    #[arg(long, env = "EXPUNGE_KEEP_ALIVE_SECONDS", default_value_t = 75, value_parser = clap::value_parser!(u64).range(1..))]
+    pub keep_alive_seconds: u64,
     /// How long /readyz answers 503 when the service stops, before it takes no more requests, in seconds: time for a
     /// load balancer to notice.
     #[arg(long, env = "EXPUNGE_DRAIN_SECONDS", default_value_t = 0)]

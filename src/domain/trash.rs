@@ -26,6 +26,15 @@ pub struct Search {
     pub deleted_before: Option<OffsetDateTime>,
 }
 
+impl Search {
+    /// The same, of what was deleted between these times.
+    pub fn between(self, first: OffsetDateTime, last: OffsetDateTime) -> Self {
+        let deleted_after = self.deleted_after.map_or(first, |after| after.max(first));
+        let deleted_before = self.deleted_before.map_or(last, |before| before.min(last));
+        Self { deleted_after: Some(deleted_after), deleted_before: Some(deleted_before), ..self }
+    }
+}
+
 /// A thing in the trash.
 #[derive(Clone, Debug)]
 pub struct Trashed {

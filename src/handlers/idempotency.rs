@@ -31,8 +31,11 @@ const KEPT: [&str; 5] = ["Content-Type", "Deletion-Id", "Location", "ETag", "Val
 /// Where a key means nothing: a token is a new one each time.
 pub const WITHOUT: &str = "/oauth/token";
 
-/// That the request's key is none. Said once the caller is signed in.
-struct Malformed;
+/// Why the request cannot be done under its key. Said once the caller is signed in.
+struct Unfit {
+    header: &'static str,
+    why: &'static str,
+}
 
 type Answered<B> = Result<ServiceResponse<EitherBody<B>>, ActixError>;
 
@@ -49,10 +52,18 @@ pub async fn once<B: MessageBody + 'static>(mut request: ServiceRequest, next: N
         return Ok(next.call(request).await?.map_into_left_body());
     };
     let Some(key) = key(request.headers()) else {
-        request.extensions_mut().insert(Malformed);
+        let why = "must be one key of 1 to 255 visible ASCII characters";
+        request.extensions_mut().insert(Unfit { header: "Idempotency-Key", why });
         return Ok(next.call(request).await?.map_into_left_body());
     };
     let (body, payload) = read_ahead(request.take_payload()).await;
+    if length(&body) > MAX_LENGTH && !request.headers().contains_key(CONTENT_LENGTH) {
+        // It could not be told from others that begin the same.
+        let why = "is required of a body over 1 MiB under an Idempotency-Key";
+        request.extensions_mut().insert(Unfit { header: "Content-Length", why });
+        request.set_payload(payload);
+        return Ok(next.call(request).await?.map_into_left_body());
+    }
     let once = match services.idempotency.once(&key, &parts(request.request(), &body)) {
         Ok(once) => once,
         Err(error) => {
@@ -69,10 +80,10 @@ pub async fn once<B: MessageBody + 'static>(mut request: ServiceRequest, next: N
 ///
 /// # Errors
 ///
-/// [`Error::Invalid`] when its key is none.
+/// [`Error::Invalid`] when its key is none, or it cannot be told from others under it.
 pub fn sent_by(caller: &Caller, request: &HttpRequest) -> Result<(), Error> {
-    if request.extensions().get::<Malformed>().is_some() {
-        return Err(Error::invalid("Idempotency-Key", "must be one key of 1 to 255 visible ASCII characters"));
+    if let Some(Unfit { header, why }) = request.extensions().get() {
+        return Err(Error::invalid(*header, *why));
     }
     idempotency::sent_by(caller);
     Ok(())
@@ -110,6 +121,10 @@ async fn read_ahead(mut payload: Payload) -> (Vec<Bytes>, Payload) {
     }
     let read: Vec<Result<Bytes, PayloadError>> = chunks.iter().cloned().map(Ok).chain(broken.map(Err)).collect();
     (chunks, Payload::Stream { payload: Box::pin(stream::iter(read).chain(payload)) })
+}
+
+fn length(chunks: &[Bytes]) -> usize {
+    chunks.iter().map(Bytes::len).sum()
 }
 
 /// How the answer is wanted, after RFC 7240.

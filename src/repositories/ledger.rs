@@ -116,6 +116,26 @@ pub async fn summary(conn: &mut Connection, account: &AccountId, deletion: Uuid)
     .await
 }
 
+/// From when until when a deletion moved rows into the trash. None where it moved none.
+pub async fn deleted_during(
+    conn: &mut Connection,
+    account: &AccountId,
+    deletion: Uuid,
+) -> Result<Option<(OffsetDateTime, OffsetDateTime)>> {
+    let row = sqlx::query!(
+        r#"
+        SELECT min(at) AS first, max(at) AS last
+        FROM ledger
+        WHERE account_id = $1 AND deletion_id = $2 AND action = 'deleted'
+        "#,
+        account.as_str(),
+        deletion,
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(row.first.zip(row.last))
+}
+
 /// Rows of one kind that changed together.
 #[derive(Clone, Debug)]
 pub struct Part {

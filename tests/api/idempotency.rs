@@ -490,17 +490,20 @@ async fn an_import_in_batches_is_done_once_also_as_a_form_with_another_boundary(
 async fn an_import_in_batches_has_its_key_until_it_ends_and_lets_go_of_it_when_it_breaks_off() {
     let app = TestApp::start().await;
     let path = format!("{}/import-contacts", app.account.contacts_path());
+    let rows = form("frontier", 9_000_000_000, 2100);
     let begin = || {
         let (pieces, receiver) = mpsc::channel::<Option<String>>(4);
         let body = stream::unfold(receiver, |mut receiver| async move {
             let piece = receiver.recv().await?;
             Some((piece.ok_or_else(|| std::io::Error::other("broken off")), receiver))
         });
-        let request = app.request(Method::POST, &path).header("Idempotency-Key", "abc");
+        // The length of what is sent to its end.
+        let length = (rows.len() + "--frontier--\r\n".len()).to_string();
+        let request =
+            app.request(Method::POST, &path).header("Idempotency-Key", "abc").header("Content-Length", &length);
         let sent = request.stream("multipart/form-data; boundary=frontier", reqwest::Body::wrap_stream(body));
         (pieces, tokio::spawn(sent.try_send()))
     };
-    let rows = form("frontier", 9_000_000_000, 2100);
     let is_under_way = async || {
         let started = Instant::now();
         while app.count("SELECT count(*) FROM contact_import_batches").await < 1 {
@@ -539,4 +542,29 @@ async fn an_import_in_batches_has_its_key_until_it_ends_and_lets_go_of_it_when_i
     assert_eq!((&import["totalRequested"], &import["state"]), (&json!(2100), &json!("COMPLETED")));
     assert_eq!((essence(&answers[1]), is_replayed(&answers[1])), (essence(&answers[0]), true));
     assert_eq!(app.count("SELECT count(*) FROM contacts").await, 2100);
+}
+
+#[tokio::test]
+async fn a_long_body_of_unknown_length_is_refused_under_a_key_in_every_family_and_a_short_one_is_not() {
+    let app = TestApp::start().await;
+    let things = Things::create(&app, &app.account, 1).await;
+    let before = fingerprint(&app.admin).await;
+    let streamed = |text: String| reqwest::Body::wrap_stream(stream::iter([Ok::<_, std::io::Error>(text)]));
+    for operation in changes(&things, &app.account) {
+        let request = app.request(operation.method.clone(), &operation.path).header("Idempotency-Key", "abc");
+        let answer = request.stream("application/json", streamed(" ".repeat(1024 * 1024 + 1))).send().await;
+        let refusal =
+            operation.family.refusal(&answer, 400).unwrap_or_else(|wrong| panic!("{}: {wrong}", operation.id));
+        assert!(refusal.complaints.iter().any(|said| said.contains("Content-Length")), "{}: {refusal:?}", operation.id);
+    }
+    assert_eq!(fingerprint(&app.admin).await, before);
+    let ids = app.contacts(9_000_000_000, 1).await;
+    let delete = async || {
+        let request = app.request(Method::DELETE, &app.account.bulk_delete_path()).header("Idempotency-Key", "abc");
+        request.stream("application/json", streamed(json!({"ids": ids}).to_string())).send().await
+    };
+    let first = delete().await;
+    assert_eq!(first.expect(200)["successful"], 1);
+    let again = delete().await;
+    assert_eq!((essence(&again), is_replayed(&again)), (essence(&first), true));
 }

@@ -288,7 +288,7 @@ async fn a_record_list_takes_its_records_along_by_rule_and_for_good() {
 }
 
 #[tokio::test]
-async fn a_full_list_takes_no_more() {
+async fn a_full_list_takes_no_more_but_takes_its_own_back() {
     let app = TestApp::start().await;
     let list = app.record_list("NOTHING").await;
     sqlx::query(
@@ -303,8 +303,18 @@ async fn a_full_list_takes_no_more() {
     let two = json!({"records": [record("+14155550100"), record("+14155550101")]});
     let refused = app.post(&bulks(&list), &two).await.expect(400);
     assert_eq!(refused["code"], "0530911");
-    app.records(&list, &[record("+14155550100")]).await;
-    assert_eq!(app.get(&format!("/record-lists/{list}")).await.expect(200)["records_count"], 250_000);
+    let added = app.records(&list, &[record("+14155550100")]).await.remove(0);
+    let count = async || app.get(&format!("/record-lists/{list}")).await.expect(200)["records_count"].clone();
+    assert_eq!(count().await, 250_000);
+
+    let deleted = app.delete(&format!("/record-lists/{list}/records/{added}")).await;
+    let deletion = deleted.header("Deletion-Id").expect("an id").to_owned();
+    app.records(&list, &[record("+14155550101")]).await;
+    let undo = app.request(Method::POST, &format!("/v1/deletions/{deletion}/undo")).send().await.expect(200);
+    assert_eq!(undo["reasons"], json!({"RESTORED": 1}));
+    assert_eq!(count().await, 250_001);
+    let one = json!({"records": [record("+14155550102")]});
+    assert_eq!(app.post(&bulks(&list), &one).await.expect(400)["code"], "0530911");
 }
 
 #[tokio::test]

@@ -194,6 +194,76 @@ async fn the_trash_is_searched_by_what_things_were_known_by_across_kinds() {
 }
 
 #[tokio::test]
+async fn what_a_deletion_took_in_batches_is_found_page_by_page_by_its_id() {
+    let app = TestApp::start().await;
+    let before = app.contacts(9_000_000_000, 1).await.remove(0);
+    app.delete(&app.account.contact_path(&before)).await.expect(200);
+    app.contacts(9_000_000_001, 1000).await;
+    app.contacts(9_000_001_001, 150).await;
+    let body = json!({"resource": "contact", "within": {"stream_id": app.account.stream}, "all": true});
+    let deletion = app.post("/v1/deletions", &body).await.expect(202)["id"].as_str().expect("an id").to_owned();
+    app.work().await;
+    let after = app.contacts(9_000_000_000, 1).await.remove(0);
+    app.delete(&app.account.contact_path(&after)).await.expect(200);
+
+    let mut path = format!("/v1/trash?limit=100&deletion_id={deletion}");
+    let mut found = Vec::new();
+    loop {
+        let page = app.get(&path).await.expect(200);
+        for one in page["results"].as_array().expect("results") {
+            assert_eq!(one["deletion_id"], deletion.as_str());
+            found.push(one["id"].to_string());
+        }
+        let Some(place) = page["after"].as_str() else { break };
+        path = format!("/v1/trash?limit=100&deletion_id={deletion}&after={place}");
+    }
+    found.sort();
+    found.dedup();
+    assert_eq!(found.len(), 1150);
+    let none = json!({"results": []});
+    let other = app.contacts(9_000_009_999, 1).await.remove(0);
+    let other = app.delete(&app.account.contact_path(&other)).await.header("Deletion-Id").expect("an id").to_owned();
+    let undo = undo(&app, &other).await;
+    for (id, rest) in [
+        (undo["id"].as_str().expect("an id"), ""),
+        ("01a20694-3b1c-7d35-a9fe-12ab34cd56ef", ""),
+        (&deletion, "&deleted_after=2100-01-01T00:00:00Z"),
+        (&deletion, "&deleted_before=2000-01-01T00:00:00Z"),
+    ] {
+        assert_eq!(app.get(&format!("/v1/trash?deletion_id={id}{rest}")).await.expect(200), none, "{id}{rest}");
+    }
+}
+
+#[tokio::test]
+async fn deleted_records_are_found_across_lists_by_each_of_their_numbers_once() {
+    let app = TestApp::start().await;
+    let mut trashed = Vec::new();
+    for _ in 0..2 {
+        let list = app.record_list("NOTHING").await;
+        let numbers = json!([{"phone_number": "+14155550100"}, {"phone_number": "+14155550101"}, {"phone_number": "+1 415 555 0101"}]);
+        let new = json!({"first_name": "a", "last_name": "b", "phone_numbers": numbers, "external_provider": "crm", "external_id": "7"});
+        let ids = app.records(&list, &[new.clone(), new]).await;
+        app.delete(&format!("/record-lists/{list}/records/{}", ids[0])).await.expect(204);
+        trashed.push(ids[0].clone());
+    }
+    trashed.sort();
+    for (query, count) in [
+        ("phone_number=%2B14155550101", 2),
+        ("phone_number=%2B14155550101&external_id=7", 2),
+        ("external_id=7", 2),
+        ("external_provider=crm", 2),
+        ("phone_number=%2B14155550102", 0),
+        ("phone_number=%2B14155550101&external_id=8", 0),
+    ] {
+        let page = app.get(&format!("/v1/trash?{query}")).await.expect(200);
+        let mut found: Vec<&str> =
+            page["results"].as_array().expect("results").iter().filter_map(|one| one["id"].as_str()).collect();
+        found.sort_unstable();
+        assert_eq!(found, trashed[..count], "{query}");
+    }
+}
+
+#[tokio::test]
 async fn each_thing_to_restore_has_its_own_outcome() {
     let app = TestApp::start().await;
     let ids = app.contacts(9_000_000_000, 2).await;
@@ -210,4 +280,22 @@ async fn each_thing_to_restore_has_its_own_outcome() {
     assert_eq!(words(&report), wanted);
     assert_eq!(report["outcomes"][1]["conflicting_id"], ids[0]);
     assert_eq!((&report["action"], &report["note"]), (&json!("restore"), &json!("sorry")));
+}
+
+#[tokio::test]
+async fn a_note_of_white_space_is_none_whatever_it_is_said_of() {
+    let app = TestApp::start().await;
+    let id = app.contacts(9_000_000_000, 1).await.remove(0);
+    let within = json!({"stream_id": app.account.stream});
+    let body = json!({"resource": "contact", "within": within, "items": [{"id": id}], "note": " \u{a0} "});
+    let deleted = app.post("/v1/deletions", &body).await.expect(200);
+    let restored = app.post("/v1/trash/restore", &body).await.expect(200);
+    let again = app.delete(&format!("{}?note=%20", app.account.contact_path(&id))).await;
+    let again = again.header("Deletion-Id").expect("an id").to_owned();
+    let path = format!("/v1/deletions/{again}/undo");
+    let undone = app.post(&path, &json!({"note": "  "})).await.expect(200);
+    for done in [&deleted["id"], &restored["id"], &json!(again), &undone["id"]] {
+        let path = format!("/v1/deletions/{}", done.as_str().expect("an id"));
+        assert_eq!(app.get(&path).await.expect(200)["note"], Value::Null, "{done}");
+    }
 }

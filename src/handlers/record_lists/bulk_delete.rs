@@ -19,7 +19,7 @@ use crate::handlers::body::{self, Body};
 use crate::handlers::params::{self, ModeParam, OnMultipleParam, SnakeExtras, how};
 use crate::handlers::{Settings, with_deletion_id};
 use crate::services::Services;
-use crate::services::deletions::work::Selection;
+use crate::services::deletions::queue::Selection;
 
 /// Delete records in bulk
 ///

@@ -17,7 +17,7 @@ use crate::error::Error;
 use crate::handlers::auth::Authorized;
 use crate::handlers::body::{self, Body};
 use crate::handlers::paging::{cursor, moment_key, read_cursor, read_moment};
-use crate::handlers::params::instant;
+use crate::handlers::params::{self, instant};
 use crate::handlers::timestamp;
 use crate::services::Services;
 
@@ -86,7 +86,8 @@ pub async fn list_trash(authorized: Authorized<ReadAccess>, services: web::Data<
 /// Of one kind, by their ids, 1 to 1,000, in one transaction, whichever deletion took them. One outcome for each, in the
 /// order sent: RESTORED, NOT_FOUND, ALREADY_RESTORED when it is not in the trash, KEY_RETAKEN with the live row that has the
 /// number, name or reference by now, PARENT_DELETED when the record's list is not there, ALREADY_PURGED, BUSY. A campaign
-/// takes up the lists that are still there; `missing_lists` names the others. Takes the scope `deletions:restore`.
+/// takes up the lists that are still there; `missing_lists` names the others. A record list that is full takes its records
+/// back all the same: its bound of 250,000 is one on adding. Takes the scope `deletions:restore`.
 #[utoipa::path(
     tag = "deletions",
     operation_id = "restore_trash",
@@ -120,13 +121,11 @@ pub async fn restore_trash(authorized: Authorized<RestoreAccess>, body: Body, se
             _ => Err(Error::invalid(format!("items[{index}].id"), "is required: things are restored by their ids")),
         })
         .collect::<Result<_, _>>()?;
-    if let Some(note) = &body.note {
-        body::text("note", note, 1000)?;
-    }
+    let note = params::note(body.note)?;
     if let Target::Contacts(stream) | Target::ContactLists(stream) | Target::Campaigns(stream) = &target {
         services.identity.require_stream(&authorized.caller, stream).await?;
     }
-    let (operation, outcomes) = services.deletions.restore(&authorized.caller, &target, &items, body.note).await?;
+    let (operation, outcomes) = services.deletions.restore(&authorized.caller, &target, &items, note).await?;
     Ok(HttpResponse::Ok().json(DeletionBody::of(operation).with(outcomes)))
 }
 

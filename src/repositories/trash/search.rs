@@ -16,7 +16,9 @@ pub async fn search(
 ) -> Result<Vec<Trashed>> {
     let resources: Vec<&str> = search.resources.iter().map(|resource| resource.name()).collect();
     let name = search.name.as_ref().map(|name| name.to_lowercase());
-    // Each kind gives as many as the page could have of it, by the index of its trash.
+    // Each kind gives as many as the page could have of it: by number or reference where that is asked for, else by the
+    // index of its trash, in the order of time. Records with a number are asked for apart, so that they are found from the
+    // number. Names have no index: row security lets `lower` use none, and a column for it would cost each deletion.
     let rows = sqlx::query!(
         r#"
         SELECT resource AS "resource!", within AS "within!", id AS "id!", name AS "name!", phone_number,
@@ -71,10 +73,27 @@ pub async fn search(
              FROM records r
              WHERE account_id = $1 AND deleted_at IS NOT NULL AND 'record' = ANY($2)
                AND (deleted_at, id::text COLLATE "C") < ($3, $4 COLLATE "C")
-               AND ($5::text IS NULL OR EXISTS (
+               AND $5::text IS NULL
+               AND ($6::text IS NULL OR external_provider = $6) AND ($7::text IS NULL OR external_id = $7)
+               AND ($8::text IS NULL OR lower(first_name || ' ' || last_name) = $8)
+               AND ($9::uuid IS NULL OR deletion_id = $9)
+               AND ($10::timestamptz IS NULL OR deleted_at >= $10) AND ($11::timestamptz IS NULL OR deleted_at <= $11)
+             ORDER BY deleted_at DESC, id::text COLLATE "C" DESC LIMIT $12)
+            UNION ALL
+            (SELECT 'record', record_list_id::text, id::text COLLATE "C", first_name || ' ' || last_name,
+                    (SELECT p.phone_number FROM record_phones p
+                     WHERE p.account_id = $1 AND p.record_list_id = r.record_list_id AND p.record_id = r.id
+                       AND NOT p.replaced
+                     ORDER BY p.position LIMIT 1),
+                    external_provider, external_id, deleted_at, deleted_by, deletion_id, purge_at, held
+             FROM records r
+             WHERE account_id = $1 AND deleted_at IS NOT NULL AND 'record' = ANY($2)
+               AND (deleted_at, id::text COLLATE "C") < ($3, $4 COLLATE "C")
+               AND $5::text IS NOT NULL
+               AND EXISTS (
                    SELECT FROM record_phones p
                    WHERE p.account_id = $1 AND p.record_list_id = r.record_list_id AND p.record_id = r.id
-                     AND p.phone_key = $5 AND NOT p.replaced))
+                     AND p.phone_key = $5 AND NOT p.replaced)
                AND ($6::text IS NULL OR external_provider = $6) AND ($7::text IS NULL OR external_id = $7)
                AND ($8::text IS NULL OR lower(first_name || ' ' || last_name) = $8)
                AND ($9::uuid IS NULL OR deletion_id = $9)

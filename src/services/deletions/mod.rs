@@ -34,6 +34,7 @@ use together::Together;
 
 mod kinds;
 pub mod lookup;
+pub mod queue;
 pub mod restore;
 mod together;
 pub mod upkeep;

@@ -150,10 +150,17 @@ impl Deletions {
     ) -> Result<Vec<Trashed>, Error> {
         self.database
             .transaction(&caller.account_id, async |conn, _| {
+                let account = &caller.account_id;
+                let mut wanted = wanted.clone();
+                if let Some(deletion) = wanted.deletion_id {
+                    // What a deletion took is found by when it did: by an index that there is anyway.
+                    let during = ledger::deleted_during(conn, account, deletion).await?;
+                    let Some((first, last)) = during else { return Ok(Vec::new()) };
+                    wanted = wanted.between(first, last);
+                }
                 repositories::plan_for_values(conn).await?;
-                let mut found =
-                    search::search(conn, &caller.account_id, wanted, page.after_change(), page.limit).await?;
-                let set = retention::all(conn, &caller.account_id).await?;
+                let mut found = search::search(conn, account, &wanted, page.after_change(), page.limit).await?;
+                let set = retention::all(conn, account).await?;
                 for thing in &mut found {
                     let of_its_kind = set.iter().find(|setting| setting.resource == thing.resource);
                     if let Some((setting, days)) = of_its_kind.and_then(|setting| Some((setting, setting.days?))) {

@@ -1,17 +1,16 @@
-//! What is too large to be done before the answer: it is queued, and done batch by batch. A batch, its entries in the
-//! ledger, its outcomes, the progress and the job commit together, so that whatever dies in between loses and repeats
-//! nothing.
+//! What is queued is done batch by batch. A batch, its entries in the ledger, its outcomes, the progress and the job commit
+//! together, so that whatever dies in between loses and repeats nothing.
 
 use std::collections::HashSet;
 
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 use time::Duration;
 use uuid::Uuid;
 
-use super::lookup;
+use super::queue::{among, filter_of};
 use super::restore::{By, DELETED_ROWS, restore};
-use super::{Deletions, How, acting, kinds, lock, remove_children, remove_rows, within, write};
-use crate::domain::deletion::{self, Key, Mode, Outcome, Reason, Request, RowId, Target};
+use super::{Deletions, acting, kinds, lock, remove_children, remove_rows, within, write};
+use crate::domain::deletion::{self, Key, Mode, Outcome, Reason, Request, RowId};
 use crate::domain::filter::{Among, Filter};
 use crate::domain::identifier::Identifier;
 use crate::domain::identity::Caller;
@@ -19,7 +18,7 @@ use crate::domain::ids::AccountId;
 use crate::domain::operation::{Action, BATCH, Operation, State, Told};
 use crate::error::Error;
 use crate::postgres::{Claim, Try};
-use crate::repositories::deletions::{self, Claimed, NewChunk};
+use crate::repositories::deletions::{self, NewChunk};
 use crate::repositories::jobs::{self, Job, Kind};
 use crate::repositories::trash::matching::Part;
 use crate::repositories::{Connection, Stamp, ledger};
@@ -33,217 +32,7 @@ const MAX_PAUSE: Duration = Duration::minutes(5);
 /// The longest that a job waits which has lost a race.
 const MAX_RACE_PAUSE: Duration = Duration::seconds(5);
 
-/// What is said of what cannot be stopped any more.
-const OVER: &str = "It is over already";
-
-/// What a filter is sealed for.
-fn filter_of(deletion: Uuid) -> String {
-    format!("filter of {deletion}")
-}
-
-/// Which things a queued deletion takes.
-pub enum Selection {
-    /// Those that are named.
-    Items(Vec<Identifier>),
-    /// Those that a filter takes; an empty one takes all.
-    Filter(Box<Filter>),
-}
-
 impl Deletions {
-    /// Queues a deletion.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::MissingScope`] for a hard deletion by a client that may not; [`Error::NotFound`] when the record list is
-    /// not there; [`Error::MaxAffected`] when more would go than may: of a filter the rows that it takes now, else the
-    /// things that are named.
-    pub async fn queue(
-        &self,
-        caller: &Caller,
-        target: &Target,
-        how: &How,
-        selection: &Selection,
-    ) -> Result<Operation, Error> {
-        super::require_mode(caller, how.options.mode)?;
-        let account = &caller.account_id;
-        let operation = self
-            .database
-            .transaction(account, async |conn, _| {
-                kinds::require_visible(conn, account, target).await?;
-                let mut operation = self.queued(caller, target, how);
-                match selection {
-                    Selection::Items(items) => {
-                        within(&how.options, items.len())?;
-                        operation.requested = i64::try_from(items.len()).ok();
-                        operation.undo_until = deletions::insert(conn, caller, &operation, None, None).await?;
-                        for (first, items) in (1..).step_by(BATCH).zip(items.chunks(BATCH)) {
-                            self.add_items(conn, account, operation.id, first, items).await?;
-                        }
-                    }
-                    Selection::Filter(filter) => {
-                        let filter = until(filter, &operation);
-                        if let Some(limit) = how.options.max_affected {
-                            let among = among(&filter, how.options.mode);
-                            let rows = kinds::count_matching(conn, account, target, &filter, among, limit).await?;
-                            within(&how.options, usize::try_from(rows).unwrap_or(usize::MAX))?;
-                        }
-                        let text = serde_json::to_string(&filter).map_err(|_| Error::Internal("a filter is JSON"))?;
-                        let sealed = self.sealer.seal(&filter_of(operation.id), &SecretString::from(text));
-                        let sealed = sealed.map_err(|_| Error::Internal("a filter cannot be sealed"))?;
-                        operation.undo_until = deletions::insert(conn, caller, &operation, Some(&sealed), None).await?;
-                    }
-                }
-                jobs::insert(conn, account, operation.id, operation.created_at).await?;
-                Ok(operation)
-            })
-            .await?;
-        self.wake.notify_one();
-        Ok(operation)
-    }
-
-    /// Says what a filter would take now: how many rows of each kind of outcome, without doing it.
-    ///
-    /// # Errors
-    ///
-    /// As [`Deletions::queue`].
-    pub async fn count_matching(
-        &self,
-        caller: &Caller,
-        target: &Target,
-        how: &How,
-        filter: &Filter,
-    ) -> Result<Operation, Error> {
-        super::require_mode(caller, how.options.mode)?;
-        let account = &caller.account_id;
-        self.database
-            .transaction(account, async |conn, _| {
-                kinds::require_visible(conn, account, target).await?;
-                let mut operation = self.queued(caller, target, how);
-                let filter = until(filter, &operation);
-                let among = among(&filter, how.options.mode);
-                let enough = how.options.max_affected.unwrap_or(u64::MAX);
-                let count = kinds::count_matching(conn, account, target, &filter, among, enough).await?;
-                within(&how.options, usize::try_from(count).unwrap_or(usize::MAX))?;
-                operation.requested = i64::try_from(count).ok();
-                Ok(operation)
-            })
-            .await
-    }
-
-    /// Opens a deletion whose items are still being sent.
-    ///
-    /// # Errors
-    ///
-    /// As [`Deletions::queue`].
-    pub async fn open(&self, caller: &Caller, target: &Target, how: &How) -> Result<Operation, Error> {
-        super::require_mode(caller, how.options.mode)?;
-        let account = &caller.account_id;
-        self.database
-            .transaction_apart(account, async |conn, _| {
-                kinds::require_visible(conn, account, target).await?;
-                let mut operation = Operation { state: State::Receiving, ..self.queued(caller, target, how) };
-                operation.undo_until = deletions::insert(conn, caller, &operation, None, None).await?;
-                Ok(operation)
-            })
-            .await
-    }
-
-    /// Takes the next items, at most 1,000, of a deletion whose items are being sent.
-    ///
-    /// # Errors
-    ///
-    /// When the database fails.
-    pub async fn take(&self, caller: &Caller, id: Uuid, first: i64, items: &[Identifier]) -> Result<(), Error> {
-        let account = &caller.account_id;
-        self.database
-            .transaction_apart(account, async |conn, _| self.add_items(conn, account, id, first, items).await)
-            .await
-    }
-
-    /// Queues a deletion whose `requested` items have been sent. One that was cancelled meanwhile stays so.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::MaxAffected`] when they are more than may go; when the database fails.
-    pub async fn sent(&self, caller: &Caller, id: Uuid, requested: i64) -> Result<Operation, Error> {
-        let account = &caller.account_id;
-        let operation = self
-            .database
-            .transaction_apart(account, async |conn, _| {
-                let mut operation = self.receiving(conn, account, id).await?.ok_or(Error::WrongState(OVER))?;
-                within(&operation.options, usize::try_from(requested).unwrap_or(usize::MAX))?;
-                operation.state = State::Queued;
-                operation.requested = Some(requested);
-                deletions::update(conn, account, &operation, "").await?;
-                jobs::insert(conn, account, operation.id, self.clock.now()).await?;
-                Ok(operation)
-            })
-            .await?;
-        self.wake.notify_one();
-        Ok(operation)
-    }
-
-    /// Ends a deletion whose items broke off, or are not what they must be: nothing of it is done.
-    pub async fn broke_off(&self, caller: &Caller, id: Uuid, why: &str) {
-        let account = &caller.account_id;
-        let ended = self
-            .database
-            .transaction_apart(account, async |conn, _| {
-                let Some(mut operation) = self.receiving(conn, account, id).await? else { return Ok(()) };
-                self.give_up(conn, account, &mut operation, "", State::Failed, Some(why)).await
-            })
-            .await;
-        if let Err(error) = ended {
-            tracing::warn!(deletion = %id, "what broke off could not be ended yet");
-            error.log();
-        }
-    }
-
-    /// A deletion that is still being sent, locked.
-    pub(super) async fn receiving(
-        &self,
-        conn: &mut Connection,
-        account: &AccountId,
-        id: Uuid,
-    ) -> Result<Option<Operation>, Error> {
-        let found = deletions::lock(conn, account, id).await?.map(|claimed| claimed.operation);
-        Ok(found.filter(|operation| operation.state == State::Receiving))
-    }
-
-    /// Has an operation stop at its next batch; what is still being sent stops at once. The rest says `UNPROCESSED`.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::NotFound`] when there is none of that id; [`Error::WrongState`] when it is over, or is a purge.
-    pub async fn cancel(&self, caller: &Caller, id: Uuid) -> Result<Operation, Error> {
-        let account = &caller.account_id;
-        let cancelled = self
-            .database
-            .transaction(account, async |conn, _| {
-                // The job before its operation, as workers do.
-                jobs::hurry(conn, account, id, self.clock.now()).await?;
-                let Some(Claimed { mut operation, .. }) = deletions::lock(conn, account, id).await? else {
-                    lookup::find(conn, account, id).await?;
-                    return Err(Error::WrongState(OVER));
-                };
-                if operation.state.is_over() {
-                    return Err(Error::WrongState(OVER));
-                }
-                if operation.action == Action::Purge {
-                    return Err(Error::WrongState("A purge is paused by the retention: set its kind to null"));
-                }
-                operation.cancel_asked = true;
-                deletions::ask_to_cancel(conn, account, id).await?;
-                if operation.state == State::Receiving {
-                    self.give_up(conn, account, &mut operation, "", State::Cancelled, None).await?;
-                }
-                Ok(operation)
-            })
-            .await?;
-        self.wake.notify_one();
-        Ok(cancelled)
-    }
-
     /// Does the next batch of whichever job is next. Answers whether there was one.
     ///
     /// # Errors
@@ -517,19 +306,6 @@ impl Deletions {
         Ok(true)
     }
 
-    async fn add_items(
-        &self,
-        conn: &mut Connection,
-        account: &AccountId,
-        id: Uuid,
-        first: i64,
-        items: &[Identifier],
-    ) -> Result<(), Error> {
-        let sealed = self.seal_items(id, first, items)?;
-        let chunk = NewChunk { first_position: first, items: items.len(), sealed_items: Some(&sealed), told: None };
-        Ok(deletions::insert_chunk(conn, account, id, &chunk).await?)
-    }
-
     pub(super) async fn add_told(
         &self,
         conn: &mut Connection,
@@ -583,15 +359,6 @@ impl Deletions {
         Ok(deletions::update(conn, account, operation, place).await?)
     }
 
-    fn queued(&self, caller: &Caller, target: &Target, how: &How) -> Operation {
-        let Stamp { deletion_id, at, by } = self.stamp(caller);
-        Operation {
-            options: how.options.clone(),
-            note: how.note.clone(),
-            ..Operation::new(deletion_id, Action::Delete, target.clone(), by.as_str(), at)
-        }
-    }
-
     fn request(&self, operation: &Operation, items: Vec<Identifier>) -> Request {
         let target = operation.target.clone();
         Request { target, items, options: operation.options.clone(), note: None, is_kept: false }
@@ -602,24 +369,6 @@ impl Deletions {
         let text = self.sealer.open(&filter_of(deletion), sealed).map_err(|_| broken())?;
         serde_json::from_str(text.expose_secret()).map_err(|_| broken())
     }
-}
-
-/// Which rows a filter looks at: a soft deletion takes live ones; a hard one also those in the trash, and only those where
-/// the filter says when they were deleted.
-fn among(filter: &Filter, mode: Mode) -> Among {
-    match mode {
-        _ if filter.deleted.is_some() => Among::Trashed,
-        Mode::Soft => Among::Live,
-        Mode::Hard => Among::All,
-    }
-}
-
-/// The filter, of things that were there when it was asked.
-fn until(filter: &Filter, operation: &Operation) -> Filter {
-    let mut filter = filter.clone();
-    let asked = operation.created_at;
-    filter.created.before = Some(filter.created.before.map_or(asked, |before| before.min(asked)));
-    filter
 }
 
 /// Whether that is why nothing was done with a thing.

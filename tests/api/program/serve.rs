@@ -1,8 +1,9 @@
 //! `expunge serve` and `expunge migrate`.
 
+use std::io::ErrorKind;
 use std::net::TcpListener;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use expunge::clock::Clock;
 use expunge::domain::identity::{Scope, TokenExpiry};
@@ -15,6 +16,8 @@ use reqwest::{Method, StatusCode};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use super::{Program, http, until_async};
 use crate::support::http::Request;
@@ -271,8 +274,12 @@ async fn what_cannot_be_served_with_is_said_in_one_line() {
     let without_key = environment.serving().into_iter().filter(|(name, _)| *name != "EXPUNGE_SECRET_KEY");
     let ended = Program::run(["serve"], without_key).await;
     assert!(ended.code == Some(2) && ended.stderr.contains("--secret-key"), "{ended:?}");
-    for (name, value) in [("EXPUNGE_LISTEN", "nowhere"), ("EXPUNGE_RECORD_BULK_LIMIT", "99"), ("EXPUNGE_THREADS", "0")]
-    {
+    for (name, value) in [
+        ("EXPUNGE_LISTEN", "nowhere"),
+        ("EXPUNGE_RECORD_BULK_LIMIT", "99"),
+        ("EXPUNGE_THREADS", "0"),
+        ("EXPUNGE_KEEP_ALIVE_SECONDS", "0"),
+    ] {
         let ended = Program::run(["serve"], environment.serving().into_iter().chain([(name, value)])).await;
         assert!(ended.code == Some(2) && ended.stderr.contains(value), "{name}: {ended:?}");
     }
@@ -392,6 +399,55 @@ async fn a_request_that_is_under_way_is_finished_before_the_service_stops() {
     assert_eq!(deleted.expect(200)["status"], "INACTIVE");
     let ended = serving.program.ended().await;
     assert_eq!(ended.code, Some(0), "{ended:?}");
+}
+
+/// A connection over which something has been asked and answered, and that is idle now.
+async fn idle_connection(serving: &Serving) -> TcpStream {
+    let address = serving.base_url.strip_prefix("http://").expect("it is served without TLS");
+    let mut connection = TcpStream::connect(address).await.expect("it listens");
+    connection.write_all(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n").await.expect("it is read");
+    let mut answer = Vec::new();
+    while !answer.ends_with(br#"{"status":"ok"}"#) {
+        assert!(connection.read_buf(&mut answer).await.expect("it is answered") > 0, "it is closed instead");
+    }
+    connection
+}
+
+/// Waits until the other side closes it.
+async fn closed(connection: &mut TcpStream) {
+    assert_eq!(connection.read(&mut [0]).await.expect("it is closed in order"), 0, "nothing more is said");
+}
+
+#[tokio::test]
+async fn a_connection_without_a_request_is_closed_after_the_time_that_is_set() {
+    let database = Database::create().await;
+    let environment = Environment::of(&database);
+    let mut all = environment.serving();
+    all.push(("EXPUNGE_KEEP_ALIVE_SECONDS", "1"));
+    let short = Serving::start(&[], &all).await;
+    let long = Serving::start(&[], &environment.serving()).await;
+    let mut kept = idle_connection(&long).await;
+    // Longer than the library keeps one by itself, which is five seconds.
+    let opened_at = Instant::now();
+    while opened_at.elapsed() < Duration::from_secs(7) {
+        closed(&mut idle_connection(&short).await).await;
+    }
+    assert!(kept.try_read(&mut [0]).is_err_and(|error| error.kind() == ErrorKind::WouldBlock), "it is still open");
+    long.program.signal(Signal::SIGTERM);
+    closed(&mut kept).await;
+    short.stop().await;
+}
+
+#[tokio::test]
+async fn a_connection_without_a_request_does_not_hold_up_the_end() {
+    let database = Database::create().await;
+    let environment = Environment::of(&database);
+    let serving = Serving::start(&["--shutdown-timeout", "600"], &environment.serving()).await;
+    let mut idle = idle_connection(&serving).await;
+    let asked_at = Instant::now();
+    serving.stop().await;
+    assert!(asked_at.elapsed() < Duration::from_secs(10), "{:?}", asked_at.elapsed());
+    closed(&mut idle).await;
 }
 
 /// For probes of a service that may have stopped listening without saying so.

@@ -164,6 +164,7 @@ impl TestApp {
             // What goes on in the background goes on when a test says so.
             workers: 0,
             threads: NonZero::new(2),
+            keep_alive: Duration::from_secs(75),
             drain: Duration::ZERO,
             shutdown_timeout: 1,
         }

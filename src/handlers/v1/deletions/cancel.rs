@@ -52,8 +52,9 @@ pub async fn cancel_deletion(
 /// since is another deletion's. Up to 1,000 rows are restored before the answer, 200 with one outcome for each; more in the
 /// background, 202 with `Location`. An outcome is RESTORED, or KEY_RETAKEN with the live row that has the number, name or
 /// reference by now, PARENT_DELETED when the record's list is not there, ALREADY_RESTORED, ALREADY_PURGED, or BUSY. A
-/// campaign takes up the lists that are still there; `missing_lists` names the others. An undo can be looked up as a
-/// deletion can. A hard deletion cannot be undone. Takes the scope `deletions:restore`.
+/// campaign takes up the lists that are still there; `missing_lists` names the others. A record list that is full takes its
+/// records back all the same: its bound of 250,000 is one on adding. An undo can be looked up as a deletion can. A hard
+/// deletion cannot be undone. Takes the scope `deletions:restore`.
 #[utoipa::path(
     tag = "deletions",
     operation_id = "undo_deletion",

@@ -21,7 +21,7 @@ use crate::handlers::with_deletion_id;
 use crate::services::Services;
 use crate::services::deletions::How;
 use crate::services::deletions::lookup::Outcome;
-use crate::services::deletions::work::Selection;
+use crate::services::deletions::queue::Selection;
 
 /// The most things that one deletion names.
 const MAX_ITEMS: usize = 1_000_000;
