@@ -777,6 +777,18 @@ async fn what_cannot_be_created_leaves_nothing_behind() {
                     case("two selections", 400, Field("items"), with("all", json!(true))),
                     case("an empty filter", 400, Field("filter"), only("filter", json!({}))),
                     case("an unknown key", 400, Text("nmae"), only("filter", json!({"nmae": "a"}))),
+                    case(
+                        "an unknown key beside another",
+                        400,
+                        Text("prioritty"),
+                        only("filter", json!({"country_code": "+91", "prioritty": 3})),
+                    ),
+                    case("an unknown field", 400, Text("max_afected"), with("max_afected", json!(1))),
+                    case("an unknown field beside all", 400, Text("max_afected"), {
+                        let mut body = only("all", json!(true));
+                        body["max_afected"] = json!(1);
+                        body
+                    }),
                     case("a foreign key", 400, Field("filter.priority"), only("filter", json!({"priority": 3}))),
                     case("no time", 400, Field("filter.created_after"), only("filter", json!({"created_after": "x"}))),
                     case("no prefix", 400, Field("filter.number_prefix"), only("filter", json!({"number_prefix": "+x"}))),
@@ -822,6 +834,11 @@ async fn what_cannot_be_created_leaves_nothing_behind() {
                     case("no id", 400, Field("items[0].id"), with("items", json!([{"phone_number": "+14155550100"}]))),
                     case("1,001 things", 413, Field("items"), with("items", json!(vec![json!({"id": "a"}); 1001]))),
                     case("no stream's id", 400, Field("within.stream_id"), with("within", json!({"stream_id": "x"}))),
+                    case("an unknown parent", 400, Text("strem_id"), {
+                        let within = json!({"stream_id": app.account.stream, "strem_id": "x"});
+                        with("within", within)
+                    }),
+                    case("an unknown field", 400, Text("nte"), with("nte", json!("a"))),
                 ]);
             }
             "set_retention" => cases.extend([

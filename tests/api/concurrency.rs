@@ -311,13 +311,18 @@ pub async fn sessions_end(app: &TestApp) {
 
 /// Waits until a statement waits for a lock: the moment in which to kill.
 pub async fn something_waits_for_a_lock(app: &TestApp) {
+    so_many_wait_for_locks(app, 1).await;
+}
+
+/// Waits until so many statements wait for locks.
+pub async fn so_many_wait_for_locks(app: &TestApp, count: i64) {
     let started = Instant::now();
     while app
         .count("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
         .await
-        == 0
+        < count
     {
-        assert!(started.elapsed() < Duration::from_secs(30), "nothing waits for a lock");
+        assert!(started.elapsed() < Duration::from_secs(30), "not {count} wait for a lock");
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
 }

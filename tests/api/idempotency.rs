@@ -134,7 +134,7 @@ async fn the_same_callers_without_a_key_hear_different_things() {
 }
 
 /// The first of each of the account's deletions waits for this.
-async fn hold_the_ledger(app: &TestApp) -> sqlx::Transaction<'static, sqlx::Postgres> {
+pub async fn hold_the_ledger(app: &TestApp) -> sqlx::Transaction<'static, sqlx::Postgres> {
     let mut holder = app.admin.begin().await.expect("a transaction");
     sqlx::query("LOCK TABLE ledger IN EXCLUSIVE MODE").execute(&mut *holder).await.expect("a lock");
     holder

@@ -1,5 +1,7 @@
 //! Deletions that are too large to be done before the answer: queued, done in batches, watched and stopped.
 
+use std::sync::atomic::Ordering;
+
 use expunge::domain::deletion::Target;
 use expunge::domain::identifier::Identifier;
 use expunge::domain::ids::StreamId;
@@ -8,7 +10,8 @@ use expunge::services::deletions::How;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, TestApp};
+use crate::concurrency::something_waits_for_a_lock;
+use crate::support::{Account, Answer, TestApp, test_clock};
 
 fn by(app: &TestApp, field: &str, value: Value) -> Value {
     json!({"resource": "contact", "within": {"stream_id": app.account.stream}, field: value})
@@ -85,7 +88,8 @@ async fn records_are_taken_by_what_is_true_of_them() {
 
 #[tokio::test]
 async fn all_goes_in_batches_and_what_came_later_stays() {
-    let app = TestApp::start().await;
+    let (clock, seconds) = test_clock();
+    let app = TestApp::start_at(clock).await;
     app.contacts(9_000_000_000, 1000).await;
     app.contacts(9_000_001_000, 500).await;
     let would = app.post("/v1/deletions", &json!({"resource": "contact", "within": {"stream_id": app.account.stream}, "all": true, "validate_only": true})).await;
@@ -94,11 +98,14 @@ async fn all_goes_in_batches_and_what_came_later_stays() {
     let refused = app.post("/v1/deletions", &json!({"resource": "contact", "within": {"stream_id": app.account.stream}, "all": true, "max_affected": 1499})).await;
     assert_eq!(refused.expect(409)["reason"], "MAX_AFFECTED");
     let location = queued(app.post("/v1/deletions", &by(&app, "all", json!(true))).await).await;
+    seconds.fetch_add(1, Ordering::SeqCst);
+    let late = app.contacts(9_000_002_000, 1).await.remove(0);
     app.work().await;
     let done = app.get(&location).await.expect(200);
     assert_eq!(json!([done["state"], done["requested"], done["rows_affected"]]), json!(["succeeded", 1500, 1500]));
     assert_eq!(words(&app, &location).await, vec!["DELETED"; 1500]);
-    assert_eq!(app.count("SELECT count(*) FROM contacts WHERE deleted_at IS NULL").await, 0);
+    assert_eq!(app.get(&app.account.contact_path(&late)).await.expect(200)["status"], "ACTIVE");
+    assert_eq!(app.count("SELECT count(*) FROM contacts WHERE deleted_at IS NULL").await, 1);
     assert_eq!(app.count("SELECT sum(cardinality(row_ids)) FROM ledger WHERE action = 'deleted'").await, 1500);
 }
 
@@ -138,6 +145,9 @@ async fn items_that_are_streamed_have_their_outcomes_in_the_order_sent() {
         let refused = send(&text).await.expect(400);
         assert_eq!(refused["errors"][0]["field"], field, "{refused}");
     }
+    let misspelt = app.request(Method::POST, &format!("{path}&max_afected=1"));
+    let refused = misspelt.body("application/x-ndjson", text.as_str()).send().await.expect(400);
+    assert!(refused.to_string().contains("max_afected"), "{refused}");
     assert_eq!(app.work().await, 0);
     let failed = app.get("/v1/deletions?state=failed").await.expect(200);
     assert_eq!(failed["results"][0]["failure"], "INVALID_REQUEST");
@@ -154,6 +164,8 @@ async fn a_deletion_stops_at_its_next_batch_and_the_rest_says_so() {
     while app.get(&location).await.expect(200)["processed"] != 1000 {
         assert!(services.deletions.work().await.expect("it works"));
     }
+    let too_early = app.request(Method::POST, &format!("{location}/undo")).send().await.expect(409);
+    assert_eq!(too_early["reason"], "WRONG_STATE");
     let cancelled = app.request(Method::POST, &format!("{location}/cancel")).send().await.expect(202);
     assert_eq!((&cancelled["cancel_requested"], &cancelled["state"]), (&json!(true), &json!("running")));
     app.work().await;
@@ -240,6 +252,118 @@ async fn workers_share_the_work_and_one_accounts_thousands_do_not_starve_another
     app.work().await;
     assert_eq!(app.get(&large).await.expect(200)["reasons"], json!({"DELETED": 4000}));
     assert_eq!(app.count("SELECT count(*) FROM contacts WHERE version = 2").await, 4010);
+}
+
+#[tokio::test]
+async fn a_worker_that_is_held_up_keeps_no_other_from_the_next_deletion() {
+    let app = TestApp::start().await;
+    app.work().await;
+    let ids = app.contacts(9_000_000_000, 2).await;
+    let mut places = Vec::new();
+    for id in &ids {
+        let request = app.request(Method::POST, "/v1/deletions").header("Prefer", "respond-async");
+        places.push(queued(request.json(&by(&app, "items", json!([{ "id": id }]))).send().await).await);
+    }
+    let mut holder = app.admin.begin().await.expect("a transaction");
+    sqlx::query("SELECT FROM contacts WHERE id = $1 FOR UPDATE")
+        .bind(&ids[0])
+        .execute(&mut *holder)
+        .await
+        .expect("a lock");
+    let (one, two) = (app.services(), app.services());
+    let meanwhile = async {
+        something_waits_for_a_lock(&app).await;
+        assert!(two.deletions.work().await.expect("it works"));
+        let processed = app.get(&places[1]).await.expect(200)["processed"].clone();
+        holder.rollback().await.expect("the lock is let go");
+        processed
+    };
+    let (held_up, processed) = tokio::join!(one.deletions.work(), meanwhile);
+    assert!(held_up.expect("it works"));
+    assert_eq!(processed, 1, "the second worker does not wait for the first one");
+    app.work().await;
+    for place in &places {
+        assert_eq!(app.get(place).await.expect(200)["reasons"], json!({"DELETED": 1}));
+    }
+}
+
+#[tokio::test]
+async fn an_accounts_many_deletions_do_not_starve_anothers_one() {
+    let app = TestApp::start().await;
+    app.work().await;
+    let queue = async |account: &Account, id: &str| {
+        let body = json!({"resource": "contact", "within": {"stream_id": account.stream}, "items": [{"id": id}]});
+        let request = app.request_as(account, Method::POST, "/v1/deletions").header("Prefer", "respond-async");
+        queued(request.json(&body).send().await).await
+    };
+    for id in app.contacts(9_000_000_000, 20).await {
+        queue(&app.account, &id).await;
+    }
+    let theirs = queue(&app.other, &app.contacts_as(&app.other, 9_000_000_000, 1).await[0]).await;
+    let services = app.services();
+    let mut batches = 0;
+    while app.request_as(&app.other, Method::GET, &theirs).send().await.expect(200)["state"] != "succeeded" {
+        assert!(services.deletions.work().await.expect("it works"));
+        batches += 1;
+    }
+    assert!(batches <= 4, "the accounts take turns, whatever each has queued: {batches} batches");
+}
+
+#[tokio::test]
+async fn what_a_filter_does_not_take_any_more_when_it_is_locked_is_spared() {
+    for mode in ["soft", "hard"] {
+        let app = TestApp::start().await;
+        app.work().await;
+        let ids = app.contacts(9_000_000_000, 3).await;
+        let mut body = by(&app, "filter", json!({"country_code": "+91"}));
+        body["mode"] = json!(mode);
+        let location = queued(app.post("/v1/deletions", &body).await).await;
+        // Somebody who changes one has it locked, and has not committed yet.
+        let mut changer = app.admin.begin().await.expect("a transaction");
+        sqlx::query("UPDATE contacts SET country_code = '+44' WHERE id = $1")
+            .bind(&ids[1])
+            .execute(&mut *changer)
+            .await
+            .expect("a change");
+        let committed = async {
+            something_waits_for_a_lock(&app).await;
+            changer.commit().await.expect("the change is committed");
+        };
+        tokio::join!(app.work(), committed);
+        let done = app.get(&location).await.expect(200);
+        assert_eq!(
+            json!([done["state"], done["requested"], done["reasons"]]),
+            json!(["succeeded", 2, {"DELETED": 2}]),
+            "{mode}"
+        );
+        assert_eq!(app.get(&app.account.contact_path(&ids[1])).await.expect(200)["status"], "ACTIVE", "{mode}");
+    }
+}
+
+#[tokio::test]
+async fn no_more_rows_go_than_may_in_all_batches_together() {
+    let app = TestApp::start().await;
+    let list = app.record_list("NOTHING").await;
+    let record = |number: &str| json!({"first_name": "a", "last_name": "b", "phone_number": number});
+    let mut items = Vec::new();
+    for _ in 0..10 {
+        let ids = app.records(&list, &vec![record("+14155550100"); 100]).await;
+        items.extend(ids.into_iter().map(|id| json!({ "id": id })));
+    }
+    app.records(&list, &vec![record("+14155550101"); 2]).await;
+    // As many things as rows may go, but the last of them stands for two.
+    items.push(json!({"phone_number": "+14155550101"}));
+    let body = json!({
+        "resource": "record", "within": {"record_list_id": list}, "items": items, "max_affected": 1001
+    });
+    let location = queued(app.post("/v1/deletions", &body).await).await;
+    app.work().await;
+    let over = app.get(&location).await.expect(200);
+    assert_eq!(
+        json!([over["state"], over["failure"], over["rows_affected"], over["reasons"]]),
+        json!(["partial", "MAX_AFFECTED", 1000, {"DELETED": 1000, "UNPROCESSED": 1}])
+    );
+    assert_eq!(app.count("SELECT count(*) FROM records WHERE deleted_at IS NULL").await, 2);
 }
 
 #[tokio::test]

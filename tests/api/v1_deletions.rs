@@ -82,6 +82,8 @@ async fn outcomes_are_paged_filtered_and_downloaded() {
     let missing = app.get(&format!("{path}?reason=NOT_FOUND")).await.expect(200);
     assert_eq!(missing["results"][0]["position"], 121);
     assert_eq!(missing["results"].as_array().map(Vec::len), Some(1));
+    app.get(&format!("{path}?reson=NOT_FOUND")).await.expect(400);
+    app.get("/v1/deletions?staet=failed").await.expect(400);
     let download = async |kind: &str| {
         let answer = app.request(Method::GET, &path).header("Accept", kind).send().await;
         assert!(answer.header("Content-Type").expect("a type").starts_with(kind), "{answer:?}");
@@ -177,4 +179,51 @@ async fn what_is_missing_counts_as_done_where_it_may() {
     app.delete(&format!("/record-lists/{list}?allow_missing=true")).await.expect(204);
     app.delete(&format!("/record-lists/{list}?allow_missing=true")).await.expect(204);
     app.delete(&format!("/record-lists/{list}")).await.expect(404);
+}
+
+#[tokio::test]
+async fn what_is_on_hold_is_not_removed_whichever_way_it_is_named() {
+    let app = TestApp::start().await;
+    let contacts = app.contacts(9_000_000_000, 3).await;
+    let list = app.record_list("NOTHING").await;
+    let record = json!({"first_name": "a", "last_name": "b", "phone_number": "+14155550100"});
+    let records = app.records(&list, &vec![record; 3]).await;
+    for (table, id) in [("contacts", &contacts[0]), ("records", &records[0])] {
+        sqlx::query(sqlx::AssertSqlSafe(format!("UPDATE {table} SET held = true WHERE id::text = $1")))
+            .bind(id)
+            .execute(&app.admin)
+            .await
+            .expect("a hold");
+    }
+    let lists = json!({"resource": "record_list"});
+    let [in_stream, in_list] = [
+        json!({"resource": "contact", "within": {"stream_id": app.account.stream}}),
+        json!({"resource": "record", "within": {"record_list_id": list}}),
+    ];
+    let hard = async |what: &Value, which: Value, preferred: &str| {
+        let body = with(with(what.clone(), &which), &json!({"mode": "hard"}));
+        let request = app.request(Method::POST, "/v1/deletions").header("Prefer", preferred).json(&body);
+        let id = request.send().await.header("Deletion-Id").expect("an id").to_owned();
+        app.work().await;
+        app.get(&format!("/v1/deletions/{id}")).await.expect(200)["reasons"].clone()
+    };
+    for (what, ids) in [(&in_stream, &contacts), (&in_list, &records)] {
+        let two = |index: usize| json!({"items": [{"id": ids[0]}, {"id": ids[index]}]});
+        assert_eq!(hard(what, two(1), "wait=1").await, json!({"ON_HOLD": 1, "DELETED": 1}));
+        assert_eq!(hard(what, two(2), "respond-async").await, json!({"ON_HOLD": 1, "DELETED": 1}));
+        assert_eq!(hard(what, json!({"all": true}), "wait=1").await, json!({"ON_HOLD": 1}));
+    }
+    // A list is on hold with what is in it.
+    for preferred in ["wait=1", "respond-async"] {
+        assert_eq!(hard(&lists, json!({"items": [{"id": list}]}), preferred).await, json!({"ON_HOLD": 1}));
+    }
+    // It can go to the trash, and does not go on from there.
+    let trash = with(in_stream.clone(), &json!({"all": true}));
+    app.post("/v1/deletions", &trash).await.expect(202);
+    app.work().await;
+    let trashed = json!({"filter": {"deleted_before": "2100-01-01T00:00:00Z"}});
+    assert_eq!(hard(&in_stream, trashed, "wait=1").await, json!({"ON_HOLD": 1}));
+    for (table, left) in [("contacts", 1), ("records", 1), ("record_lists", 1)] {
+        assert_eq!(app.counted(format!("SELECT count(*) FROM {table}")).await, left, "{table}");
+    }
 }

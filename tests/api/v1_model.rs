@@ -19,7 +19,7 @@ use self::world::{DAY, Filter, Item, Kind, Options, Row, Selection, State, Told,
 use crate::support::{Answer, TestApp, test_clock};
 
 const SEQUENCES: u64 = 30;
-const STEPS: usize = 40;
+const STEPS: usize = 48;
 
 /// Few numbers, names and references, so that they are taken, given away and taken again.
 const NUMBERS: [(&str, &str); 7] = [
@@ -97,8 +97,9 @@ impl Run {
             1 | 2 => 24,
             3 => 20,
             // What is in the trash before anything is said of its time, and after.
-            4 | 14 | 15 => 94,
-            10 | 17 => 99,
+            4 | 14 | 15 | 22 | 26 | 31 => 94,
+            10 | 17 | 23 | 27 | 32 => 99,
+            5 | 19 => 92,
             _ => self.random.random_range(0..100),
         };
         match kind_of_step {
@@ -121,7 +122,8 @@ impl Run {
         if self.world.pending.is_some() {
             match self.random.random_range(0..6) {
                 0 => self.cancel().await,
-                1..5 => self.work().await,
+                // Else it waits, and things come and go meanwhile.
+                1..4 => self.work().await,
                 _ => {}
             }
         }
@@ -319,6 +321,10 @@ impl Run {
             0 => return Item::Malformed,
             1 => None,
             2 => self.one_of(&all),
+            3..5 => {
+                let held = self.ids(|row| row.kind == kind && row.within == within && self.world.is_on_hold(row));
+                self.one_of(&held).or_else(|| self.one_of(&here))
+            }
             _ => self.one_of(&here),
         };
         Item::Id(id.unwrap_or_else(|| unknown.to_owned()))
@@ -600,13 +606,21 @@ impl Run {
 
     async fn restore(&mut self) {
         let Some((kind, within)) = self.target() else { return };
+        // Often what cannot come back: its list is in the trash itself, or its key is another's.
+        let stuck = self.ids(|row| matches!(row.state, State::Trashed { .. }) && self.world.is_stuck(row));
+        let stuck = self.one_of(&stuck).filter(|_| self.chance(1, 2));
+        let (kind, within) = match &stuck {
+            Some(id) => (self.world.rows[id].kind, self.world.rows[id].within.clone()),
+            None => (kind, within),
+        };
         let trashed =
             self.ids(|row| row.kind == kind && row.within == within && matches!(row.state, State::Trashed { .. }));
         let count = self.random.random_range(1..6);
-        let items = self.items(count, |run| match run.one_of(&trashed).filter(|_| run.chance(3, 4)) {
+        let mut items = self.items(count, |run| match run.one_of(&trashed).filter(|_| run.chance(3, 4)) {
             Some(id) => Item::Id(id),
             None => run.id(kind, &within),
         });
+        items.extend(stuck.map(Item::Id));
         let sent: Vec<Value> = items.iter().map(Item::json).collect();
         let body = json!({"resource": kind.name(), "within": Self::within(kind, &within), "items": sent});
         println!("  POST /v1/trash/restore {body}");
@@ -700,7 +714,16 @@ impl Run {
 
     async fn set_retention(&mut self) {
         self.work().await;
-        let kind = self.one_of(&Kind::DELETABLE).expect("there are kinds");
+        let in_the_trash: Vec<Kind> = Kind::DELETABLE
+            .into_iter()
+            .filter(|kind| {
+                self.world.rows.values().any(|row| row.kind == *kind && matches!(row.state, State::Trashed { .. }))
+            })
+            .collect();
+        let kind = match self.one_of(&in_the_trash).filter(|_| self.chance(3, 4)) {
+            Some(kind) => kind,
+            None => self.one_of(&Kind::DELETABLE).expect("there are kinds"),
+        };
         let days = self.one_of(&[None, Some(1), Some(2), Some(3), Some(1)]).expect("there are some");
         println!("  retention of {}: {days:?}", kind.name());
         let body = json!({kind.name(): days});

@@ -10,6 +10,8 @@ use expunge::services::tokens;
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use crate::concurrency::{so_many_wait_for_locks, something_waits_for_a_lock};
+use crate::idempotency::hold_the_ledger;
 use crate::support::{TestApp, test_clock};
 
 const DAY: i64 = 86_400;
@@ -223,6 +225,72 @@ async fn a_row_that_is_restored_while_it_is_purged_is_there_or_gone_and_says_so(
     }
     println!("{restored} restored, {purged} purged");
     assert_eq!(restored + purged, 1000);
+    let entries = async |action: &str| {
+        app.counted(format!("SELECT count(*) FROM ledger, unnest(row_ids) WHERE action = '{action}'")).await
+    };
+    assert_eq!((entries("restored").await, entries("purged").await), (restored, purged), "the ledger says the same");
+    let told = "SELECT coalesce(sum((reasons ->> 'PURGED')::bigint), 0)::bigint FROM deletions WHERE action = 'purge'";
+    assert_eq!(app.count(told).await, purged);
+}
+
+#[tokio::test]
+async fn a_row_that_is_being_purged_is_not_restored_and_one_that_is_being_restored_is_not_purged() {
+    let (mut app, seconds) = start().await;
+    set(&app, &json!({"contact": 1})).await;
+    let ids = app.contacts(9_000_000_000, 2).await;
+    let body =
+        |id: &str| json!({"resource": "contact", "within": {"stream_id": app.account.stream}, "items": [{"id": id}]});
+    let bodies = [body(&ids[0]), body(&ids[1])];
+    // The purge comes first: it has the row, and the restore waits for it.
+    delete(&app, &ids[0]).await;
+    later(&mut app, &seconds, DAY + 3601);
+    let holder = hold_the_ledger(&app).await;
+    let restore = async {
+        something_waits_for_a_lock(&app).await;
+        let let_go = async {
+            so_many_wait_for_locks(&app, 2).await;
+            holder.rollback().await.expect("the lock is let go");
+        };
+        tokio::join!(app.post("/v1/trash/restore", &bodies[0]), let_go).0.expect(200)
+    };
+    let (_, report) = tokio::join!(app.work(), restore);
+    assert_eq!(report["outcomes"][0]["reason"], "NOT_FOUND", "{report}");
+    app.get(&app.account.contact_path(&ids[0])).await.expect(404);
+    // The restore comes first: the purge leaves the row alone.
+    delete(&app, &ids[1]).await;
+    later(&mut app, &seconds, DAY + 3601);
+    let holder = hold_the_ledger(&app).await;
+    let purge = async {
+        something_waits_for_a_lock(&app).await;
+        app.work().await;
+        holder.rollback().await.expect("the lock is let go");
+    };
+    let (report, ()) = tokio::join!(app.post("/v1/trash/restore", &bodies[1]), purge);
+    assert_eq!(report.expect(200)["outcomes"][0]["reason"], "RESTORED", "{report:?}");
+    app.work().await;
+    assert_eq!(app.get(&app.account.contact_path(&ids[1])).await.expect(200)["status"], "ACTIVE");
+    assert_eq!(app.count("SELECT count(*) FROM ledger, unnest(row_ids) WHERE action = 'purged'").await, 1);
+}
+
+#[tokio::test]
+async fn what_others_hold_is_left_for_the_next_time_and_the_rest_is_purged() {
+    let (mut app, seconds) = start().await;
+    set(&app, &json!({"contact": 1})).await;
+    let ids = app.contacts(9_000_000_000, 3).await;
+    app.delete_with(&app.account.bulk_delete_path(), &json!({ "ids": ids })).await.expect(200);
+    later(&mut app, &seconds, DAY + 3601);
+    let mut holder = app.admin.begin().await.expect("a transaction");
+    sqlx::query("SELECT FROM contacts WHERE id = $1 FOR UPDATE")
+        .bind(&ids[1])
+        .execute(&mut *holder)
+        .await
+        .expect("a lock");
+    app.work().await;
+    assert_eq!(trashed(&app).await, 1, "the held one waits for nobody but itself");
+    holder.rollback().await.expect("the lock is let go");
+    later(&mut app, &seconds, 3601);
+    app.work().await;
+    assert_eq!(trashed(&app).await, 0);
 }
 
 #[tokio::test]

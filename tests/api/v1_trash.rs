@@ -3,6 +3,8 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use crate::concurrency::{so_many_wait_for_locks, something_waits_for_a_lock};
+use crate::idempotency::hold_the_ledger;
 use crate::support::TestApp;
 
 fn words(report: &Value) -> Vec<&str> {
@@ -110,6 +112,29 @@ async fn two_undos_at_once_restore_each_row_once() {
 }
 
 #[tokio::test]
+async fn an_undo_waits_for_another_that_is_under_way_and_finds_nothing_left() {
+    let app = TestApp::start().await;
+    let ids = app.contacts(9_000_000_000, 3).await;
+    let bulk = app.delete_with(&app.account.bulk_delete_path(), &json!({ "ids": ids })).await;
+    let id = bulk.header("Deletion-Id").expect("an id").to_owned();
+    // The first has changed the rows, and cannot commit yet.
+    let holder = hold_the_ledger(&app).await;
+    let second = async {
+        something_waits_for_a_lock(&app).await;
+        let let_go = async {
+            so_many_wait_for_locks(&app, 2).await;
+            holder.rollback().await.expect("the lock is let go");
+        };
+        tokio::join!(undo(&app, &id), let_go).0
+    };
+    let (first, second) = tokio::join!(undo(&app, &id), second);
+    assert_eq!(words(&first), ["RESTORED"; 3]);
+    assert_eq!(words(&second), ["ALREADY_RESTORED"; 3]);
+    assert_eq!(app.count("SELECT count(*) FROM contacts WHERE version = 3 AND deleted_at IS NULL").await, 3);
+    assert_eq!(app.count("SELECT count(*) FROM ledger, unnest(row_ids) WHERE action = 'restored'").await, 3);
+}
+
+#[tokio::test]
 async fn a_campaign_takes_up_the_lists_that_are_still_there() {
     let app = TestApp::start().await;
     let list = app.contact_list("called").await;
@@ -178,6 +203,7 @@ async fn the_trash_is_searched_by_what_things_were_known_by_across_kinds() {
     assert_eq!(found("?external_provider=crm&external_id=1").await, sorted(&[&record]));
     assert_eq!(found(&format!("?deletion_id={deletion}")).await, sorted(&[&record]));
     assert_eq!(found("?deleted_after=2100-01-01T00:00:00Z").await, Vec::<String>::new());
+    app.get("/v1/trash?nmae=RENEWALS").await.expect(400);
     let page = app.get("/v1/trash?limit=2").await.expect(200);
     let next = page["after"].as_str().expect("there are more");
     let rest = app.get(&format!("/v1/trash?limit=2&after={next}")).await.expect(200);

@@ -334,7 +334,7 @@ impl World {
     }
 
     /// A list is on hold when something below it is.
-    fn is_on_hold(&self, row: &Row) -> bool {
+    pub fn is_on_hold(&self, row: &Row) -> bool {
         let below = row.kind.children().map(|kind| self.there(kind, &row.id).any(|child| child.held));
         row.held || below.unwrap_or(false)
     }
@@ -406,6 +406,12 @@ impl World {
         row.state = State::Gone;
         self.links.retain(|(campaign, _), _| campaign != id);
         self.enter(operation, action, id);
+    }
+
+    /// Whether a trashed row cannot come back as things are.
+    pub fn is_stuck(&self, row: &Row) -> bool {
+        let holder = row.key.as_deref().and_then(|key| self.holder(row.kind, &row.within, key));
+        !self.is_visible(row.kind, &row.within) || holder.is_some()
     }
 
     /// Restores a row: from whichever deletion's trash, or from that one's.
