@@ -10,6 +10,9 @@ use crate::pgbench::Script;
 use crate::report::{Goal, Line};
 use crate::{Bench, World};
 
+/// Puts the requests of a load together, a list for each connection.
+type Lanes = dyn Fn(&World) -> Vec<Vec<Request>>;
+
 /// A work that is done by the service and by scripts.
 pub struct Comparison {
     /// The work's number.
@@ -20,8 +23,8 @@ pub struct Comparison {
     pub table: &'static str,
     /// How many go.
     pub rows: u64,
-    /// The requests by which they go, a list for each connection.
-    pub lanes: Box<dyn Fn(&World) -> Vec<Vec<Request>>>,
+    /// The requests by which they go.
+    pub lanes: Box<Lanes>,
     /// The scripts by which they go.
     pub scripts: Vec<(&'static str, Script)>,
     /// What is to be reached, for each yardstick.

@@ -121,12 +121,12 @@ impl Bench {
         postgres.stop_when_process_ends()?;
         let pgbench = Pgbench::new(postgres.bin_dir(), postgres.socket_dir(), &dir)?;
         let rounds = args.rounds.unwrap_or(if args.quick { 1 } else { 5 });
-        let mut report = Report::default();
-        report.setting = vec![
+        let setting = vec![
             ("server", format!("Postgres {}, {}", postgres.version(), settings())),
             ("machine", machine()),
             ("rounds", rounds.to_string()),
         ];
+        let report = Report { setting, lines: Vec::new() };
         let key = service::secret_key()?;
         let (program, seed) = (args.program.clone(), args.seed);
         Ok(Self { postgres, pgbench, dir, program, key, rounds, seed, report, started: Instant::now() })

@@ -13,9 +13,6 @@ use expunge::{dev, operator, postgres, telemetry};
 use secrecy::SecretString;
 use sqlx::{Connection, PgConnection};
 
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 #[tokio::main]
 async fn main() -> ExitCode {
     match run(Cli::parse().command).await {

@@ -16,6 +16,9 @@ use crate::repositories::contacts::{self, Single};
 /// The most that are written in one statement.
 const MOST: usize = 64;
 
+/// How many statements are under way at once: while the commit of one waits for the disk, the next is put together.
+const AT_ONCE: usize = 2;
+
 /// Deletions that wait for their turn, of all callers of one thread.
 #[derive(Clone)]
 pub struct Together {
@@ -26,16 +29,18 @@ pub struct Together {
 #[derive(Default)]
 struct Queue {
     waiting: Vec<Waiting>,
-    /// Whether somebody is at it already.
-    is_worked_on: bool,
+    /// How many are at it.
+    at_work: usize,
 }
 
-/// Somebody's turn at the queue. When it breaks off, who waits is sent away to be tried alone, and the next one begins anew.
+/// One of those at work. When it breaks off, it gives back its place, and who waits is sent away to be tried alone.
 struct Turn<'a>(&'a Mutex<Queue>);
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Queue::default();
+        let mut queue = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        queue.at_work -= 1;
+        queue.waiting.clear();
     }
 }
 
@@ -53,12 +58,14 @@ impl Together {
     /// whether anything was done with it is then not known.
     pub async fn delete(&self, single: Single) -> Option<Contact> {
         let (done, told) = oneshot::channel();
-        let is_first = {
+        let is_room = {
             let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
             queue.waiting.push(Waiting { single, done });
-            !std::mem::replace(&mut queue.is_worked_on, true)
+            let is_room = queue.at_work < AT_ONCE;
+            queue.at_work += usize::from(is_room);
+            is_room
         };
-        if is_first {
+        if is_room {
             // On its own, so that nobody's breaking off breaks off the others.
             tokio::spawn(self.clone().work());
         }
@@ -70,7 +77,7 @@ impl Together {
         while let Some(waiting) = self.next() {
             self.write(waiting).await;
         }
-        // Somebody else may be at it by now.
+        // It has been given back.
         std::mem::forget(turn);
     }
 
@@ -79,7 +86,7 @@ impl Together {
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
         let count = queue.waiting.len().min(MOST);
         let mut next: Vec<Waiting> = queue.waiting.drain(..count).collect();
-        queue.is_worked_on = !next.is_empty();
+        queue.at_work -= usize::from(next.is_empty());
         next.sort_by(|a, b| a.single.caller.account_id.cmp(&b.single.caller.account_id));
         (!next.is_empty()).then_some(next)
     }
