@@ -285,7 +285,7 @@ impl Database {
             transaction.rollback().await?;
             return Ok(Claim::Nothing);
         };
-        self.set_up(&mut transaction, &account).await?;
+        sqlx::raw_sql(AssertSqlSafe(self.settings(&account))).execute(&mut *transaction).await?;
         let worked = work(&mut transaction, &claimed).await;
         let ended = match worked {
             Ok(()) => transaction.commit().await.map_err(Error::OutcomeUnknown),
@@ -303,31 +303,20 @@ impl Database {
 
     /// Begins a transaction that sees one account only. It owns its connection.
     async fn open(&self, account: &AccountId, trust: Trust) -> Result<Transaction<'static, Postgres>, Error> {
-        // In one round trip. An account's id is hexadecimal digits, so that nothing in it could end the string.
-        let begin = format!(
-            "BEGIN; SET LOCAL app.account_id = '{account}'; SET LOCAL lock_timeout = '{}'; \
-             SET LOCAL statement_timeout = '{STATEMENT_TIMEOUT}'; \
-             SET LOCAL idle_in_transaction_session_timeout = '{STATEMENT_TIMEOUT}'",
-            self.lock_timeout
-        );
+        // In one round trip.
+        let begin = format!("BEGIN; {}", self.settings(account));
         Ok(Transaction::begin(self.acquire(trust).await?, Some(AssertSqlSafe(begin).into_sql_str())).await?)
     }
 
-    /// Sets the transaction that a connection is in to an account.
-    async fn set_up(&self, conn: &mut PgConnection, account: &AccountId) -> Result<(), sqlx::Error> {
-        sqlx::query!(
-            r#"
-            SELECT set_config('app.account_id', $1, true) AS account, set_config('lock_timeout', $2, true) AS lock_timeout,
-                   set_config('statement_timeout', $3, true) AS statement_timeout,
-                   set_config('idle_in_transaction_session_timeout', $3, true) AS idle_timeout
-            "#,
-            account.as_str(),
-            self.lock_timeout,
-            STATEMENT_TIMEOUT,
+    /// What sets a transaction to an account and bounds how long it takes. An account's id is hexadecimal digits, so that
+    /// nothing in it could end the string.
+    fn settings(&self, account: &AccountId) -> String {
+        format!(
+            "SET LOCAL app.account_id = '{account}'; SET LOCAL lock_timeout = '{}'; \
+             SET LOCAL statement_timeout = '{STATEMENT_TIMEOUT}'; \
+             SET LOCAL idle_in_transaction_session_timeout = '{STATEMENT_TIMEOUT}'",
+            self.lock_timeout
         )
-        .fetch_one(conn)
-        .await?;
-        Ok(())
     }
 }
 
