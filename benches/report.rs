@@ -35,7 +35,7 @@ pub enum Goal {
 }
 
 /// Every line, and what they were measured on.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Report {
     /// What they were measured on.
     pub setting: Vec<(&'static str, String)>,

@@ -1,13 +1,14 @@
 //! What must hold of record lists when many act at once. Each guarantee is also
 //! shown to fail for a variant that breaks it.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection};
 
+use crate::concurrency::something_waits_for_a_lock;
 use crate::support::TestApp;
 
 fn record(phone_number: &str) -> Value {
@@ -150,17 +151,6 @@ async fn delete_naively(app: &TestApp, list: &str) -> Result<(), String> {
     match trashed {
         Ok(_) => transaction.commit().await.map_err(|error| error.to_string()),
         Err(error) => Err(error.as_database_error().and_then(|error| error.code()).unwrap_or_default().into_owned()),
-    }
-}
-
-/// Waits until a statement waits for a lock.
-async fn something_waits_for_a_lock(app: &TestApp) {
-    let started = Instant::now();
-    let waiting =
-        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
-    while app.count(waiting).await == 0 {
-        assert!(started.elapsed() < Duration::from_secs(30), "nothing waits for a lock");
-        tokio::time::sleep(Duration::from_millis(2)).await;
     }
 }
 

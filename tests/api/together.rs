@@ -8,6 +8,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::concurrency::something_waits_for_a_lock;
+use crate::idempotency::hold_the_ledger;
 use crate::support::{Answer, TestApp};
 use crate::wire::counted;
 
@@ -20,13 +21,6 @@ async fn delete_each(app: &TestApp, ids: &[String]) -> Vec<Answer> {
 /// In how many transactions the ledger was written, and how many entries it has.
 async fn ledger(app: &TestApp) -> (i64, i64) {
     (app.count("SELECT count(DISTINCT xid::text) FROM ledger").await, app.count("SELECT count(*) FROM ledger").await)
-}
-
-/// Keeps the ledger from being written until the transaction ends.
-async fn hold_the_ledger(app: &TestApp) -> sqlx::Transaction<'static, sqlx::Postgres> {
-    let mut holder = app.admin.begin().await.expect("a transaction");
-    sqlx::query("LOCK TABLE ledger IN EXCLUSIVE MODE").execute(&mut *holder).await.expect("a lock");
-    holder
 }
 
 #[tokio::test]
