@@ -1,5 +1,10 @@
 //! Phone numbers: which are well formed, and when two are the same.
 
+use std::collections::BTreeSet;
+use std::sync::{LazyLock, OnceLock};
+
+use regex::RegexSet;
+
 /// The longest text that is looked at, punctuation included, in bytes.
 const LONGEST: usize = 40;
 
@@ -91,6 +96,11 @@ fn compact(number: &str) -> Option<String> {
 }
 
 fn e164_digits(digits: &str) -> String {
+    // To parse a number takes a hundred times as long as to see that nothing in it would change.
+    if may_have_trunk_prefix(digits) { parsed_digits(digits) } else { digits.to_owned() }
+}
+
+fn parsed_digits(digits: &str) -> String {
     match phonenumber::parse(None, format!("+{digits}")) {
         Ok(number) if phonenumber::is_valid(&number) => {
             let e164 = number.format().mode(phonenumber::Mode::E164).to_string();
@@ -98,6 +108,31 @@ fn e164_digits(digits: &str) -> String {
         }
         _ => digits.to_owned(),
     }
+}
+
+/// Whether something may stand between the country's code and the national number that is only dialled within the country,
+/// such as the 0 of `+49 (0)30`: all that parsing takes out of a number's digits.
+fn may_have_trunk_prefix(digits: &str) -> bool {
+    /// What stands there, by country code; None for what is no country's code.
+    static PREFIXES: LazyLock<Vec<OnceLock<Option<RegexSet>>>> = LazyLock::new(|| vec![OnceLock::new(); 1000]);
+    // No country's code begins with another, or with a 0.
+    let code = (1..=3).map_while(|length| digits.split_at_checked(length)).find_map(|(code, national)| {
+        let code: u16 = code.parse().ok().filter(|_| !code.starts_with('0'))?;
+        let prefixes = PREFIXES[usize::from(code)].get_or_init(|| trunk_prefixes(code));
+        prefixes.as_ref().map(|prefixes| (prefixes, national))
+    });
+    code.is_some_and(|(prefixes, national)| prefixes.is_match(national))
+}
+
+fn trunk_prefixes(code: u16) -> Option<RegexSet> {
+    let mut prefixes = BTreeSet::new();
+    for country in phonenumber::metadata::DATABASE.by_code(&code)? {
+        prefixes.extend(country.national_prefix().map(|prefix| format!("^{}", regex::escape(prefix))));
+        // These are patterns, written with white space between their parts.
+        prefixes.extend(country.national_prefix_for_parsing().map(|prefix| format!("^(?x:{})", prefix.as_str())));
+    }
+    // Where one cannot be understood, anything may be a prefix.
+    RegexSet::new(prefixes).or_else(|_| RegexSet::new([""])).ok()
 }
 
 #[cfg(test)]
@@ -128,6 +163,27 @@ mod tests {
     fn numbers_that_exist_nowhere_are_kept_by_their_digits() {
         assert_eq!(key("+188888888").as_deref(), Some("188888888"));
         assert_eq!(key("+10000000000000000000").as_deref(), Some("10000000000000000000"));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn what_is_left_unparsed_would_not_have_changed(
+            code in "[0-9]{1,3}|1|7|44|49|54|55|52|39|61|86|91", trunk in "|0|00|01|1|8|80|06|044|15",
+            national in "[0-9]{0,14}"
+        ) {
+            let digits: String = format!("{code}{trunk}{national}").chars().take(20).collect();
+            proptest::prop_assert_eq!(e164_digits(&digits), parsed_digits(&digits));
+        }
+    }
+
+    #[test]
+    fn numbers_without_a_trunk_prefix_are_not_parsed() {
+        for digits in ["49301234567", "12015550123", "919876543210", "442079460777", "188888888", "3906123456"] {
+            assert!(!may_have_trunk_prefix(digits), "{digits}");
+        }
+        for digits in ["490301234567", "112015550123", "78123456789"] {
+            assert!(may_have_trunk_prefix(digits), "{digits}");
+        }
     }
 
     #[test]
