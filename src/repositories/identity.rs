@@ -9,7 +9,8 @@ use crate::domain::ids::{AccountId, ClientId, StreamId, UserId};
 
 /// What is known of a client that has not been revoked. The one look-up that is
 /// made before an account is known.
-pub async fn sign_in(conn: &mut Connection, client: &ClientId, streams: &[&str]) -> Result<Option<SignIn>> {
+pub async fn sign_in(conn: &mut Connection, client: &ClientId, streams: &[StreamId]) -> Result<Option<SignIn>> {
+    let streams: Vec<&str> = streams.iter().map(StreamId::as_str).collect();
     let row = sqlx::query!(
         r#"
         SELECT account_id AS "account_id!", org_id AS "org_id!", agent_id AS "agent_id!", user_id AS "user_id!",
@@ -18,7 +19,7 @@ pub async fn sign_in(conn: &mut Connection, client: &ClientId, streams: &[&str])
         FROM sign_in($1, $2)
         "#,
         client.as_str(),
-        streams as _,
+        &streams as _,
     )
     .fetch_optional(conn)
     .await?;

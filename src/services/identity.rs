@@ -73,12 +73,42 @@ impl Identity {
     /// signature, and an account or stream that is not the client's, alike.
     pub async fn sign_in(&self, credentials: &Credentials<'_>) -> Result<Caller, Error> {
         let now = self.clock.now();
-        if let Some(caller) = self.keyring.recent.find(credentials, now) {
-            return Ok(caller);
+        match self.keyring.recent.find(credentials, now) {
+            Some(found) => {
+                if found.is_due {
+                    self.renew(credentials);
+                }
+                Ok(found.caller)
+            }
+            None => self.sign_in_anew(credentials, now).await,
         }
+    }
+
+    async fn sign_in_anew(&self, credentials: &Credentials<'_>, now: OffsetDateTime) -> Result<Caller, Error> {
         let (caller, expires) = self.verify_and_find(credentials, now).await?;
         self.keyring.recent.keep(credentials, &caller, now, expires);
         Ok(caller)
+    }
+
+    /// Looks up anew, while nobody waits for it, who was found before. Who may not come in any more is forgotten at once.
+    fn renew(&self, credentials: &Credentials<'_>) {
+        let (identity, now) = (self.clone(), self.clock.now());
+        let (token, request_id) = (credentials.token.to_owned(), credentials.request_id.to_owned());
+        let account = credentials.account.map(str::to_owned);
+        let streams: Vec<String> = credentials.streams.iter().map(|stream| (*stream).to_owned()).collect();
+        tokio::spawn(async move {
+            let credentials = Credentials {
+                token: &token,
+                account: account.as_deref(),
+                streams: streams.iter().map(String::as_str).collect(),
+                request_id: &request_id,
+            };
+            match identity.sign_in_anew(&credentials, now).await {
+                Err(Error::InvalidCredentials | Error::InvalidToken) => identity.keyring.recent.forget(&credentials),
+                // When the database has no answer, the next to come waits for one.
+                Ok(_) | Err(_) => {}
+            }
+        });
     }
 
     /// Answers also when the token ends.
@@ -169,9 +199,10 @@ impl Identity {
 
     async fn look_up(&self, client_id: &ClientId, streams: &[&str]) -> Result<SignIn, Error> {
         // What cannot be a stream's id is not sent to the database, which could not even store some of it.
-        let streams: Vec<&str> = streams.iter().copied().filter(|stream| StreamId::parse(stream).is_some()).collect();
+        let streams: Vec<StreamId> = streams.iter().filter_map(|stream| StreamId::parse(stream)).collect();
+        let client_id = client_id.clone();
         self.database
-            .read(async |conn| repositories::identity::sign_in(conn, client_id, &streams).await)
+            .read(async move |conn| repositories::identity::sign_in(conn, &client_id, &streams).await)
             .await?
             .ok_or(Error::InvalidCredentials)
     }

@@ -14,6 +14,9 @@ use crate::domain::identity::Caller;
 /// takes effect.
 pub const TRUSTED_FOR: Duration = Duration::SECOND;
 
+/// How long after that a caller who comes again is looked up anew, so that who comes often never waits for it.
+pub const DUE_AFTER: Duration = Duration::milliseconds(500);
+
 /// The most that are remembered; with more, all are forgotten and signed in again.
 const MOST: usize = 10_000;
 
@@ -25,16 +28,37 @@ struct Known {
     caller: Caller,
     from: OffsetDateTime,
     until: OffsetDateTime,
+    /// Whether somebody was told that it is due.
+    is_renewed: bool,
+}
+
+/// A caller who was signed in a moment ago.
+#[derive(Debug)]
+pub struct Found {
+    /// The caller.
+    pub caller: Caller,
+    /// Whether it is time to look the caller up anew; it is said once.
+    pub is_due: bool,
 }
 
 impl Recent {
     /// The caller who showed the same a moment ago.
-    pub fn find(&self, credentials: &Credentials<'_>, now: OffsetDateTime) -> Option<Caller> {
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = known.get(&hash(credentials))?;
+    pub fn find(&self, credentials: &Credentials<'_>, now: OffsetDateTime) -> Option<Found> {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = known.get_mut(&hash(credentials))?;
         // A clock that was set back makes nobody believed for longer.
-        let is_trusted = known.from <= now && now < known.until;
-        is_trusted.then(|| Caller { request_id: credentials.request_id.to_owned(), ..known.caller.clone() })
+        if now < known.from || known.until <= now {
+            return None;
+        }
+        let is_due = known.from + DUE_AFTER <= now && !known.is_renewed;
+        known.is_renewed |= is_due;
+        let caller = Caller { request_id: credentials.request_id.to_owned(), ..known.caller.clone() };
+        Some(Found { caller, is_due })
+    }
+
+    /// Forgets who showed that.
+    pub fn forget(&self, credentials: &Credentials<'_>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&hash(credentials));
     }
 
     /// Remembers who showed that, for a moment and not beyond the token's end.
@@ -54,7 +78,7 @@ impl Recent {
         if all.len() >= MOST {
             all.clear();
         }
-        all.insert(hash(credentials), Known { caller: caller.clone(), from: now, until });
+        all.insert(hash(credentials), Known { caller: caller.clone(), from: now, until, is_renewed: false });
     }
 }
 
@@ -102,7 +126,7 @@ mod tests {
         let same = shown("token", Some("account"), &["stream"]);
         recent.keep(&same, &caller, NOW, None);
         let found = recent.find(&same, NOW + TRUSTED_FOR - Duration::MILLISECOND).expect("it was signed in just now");
-        assert_eq!((found.client_id, found.request_id.as_str()), (caller.client_id, "another request"));
+        assert_eq!((found.caller.client_id, found.caller.request_id.as_str()), (caller.client_id, "another request"));
         assert!(recent.find(&same, NOW + TRUSTED_FOR).is_none(), "later");
         assert!(recent.find(&same, NOW - Duration::MILLISECOND).is_none(), "before");
         for other in [
@@ -115,6 +139,21 @@ mod tests {
         ] {
             assert!(recent.find(&other, NOW).is_none(), "{other:?}");
         }
+    }
+
+    #[test]
+    fn it_is_said_once_that_a_caller_is_due() {
+        let (recent, caller) = (Recent::default(), caller());
+        let same = shown("token", None, &[]);
+        let is_due = |now| recent.find(&same, now).map(|found| found.is_due);
+        recent.keep(&same, &caller, NOW, None);
+        let due = NOW + DUE_AFTER;
+        assert_eq!(is_due(due - Duration::MILLISECOND), Some(false));
+        assert_eq!([is_due(due), is_due(due)], [Some(true), Some(false)]);
+        recent.keep(&same, &caller, due, None);
+        assert_eq!(is_due(NOW + TRUSTED_FOR), Some(true), "it was looked up anew, and is due again");
+        recent.forget(&same);
+        assert_eq!(is_due(due), None);
     }
 
     #[test]
