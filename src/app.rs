@@ -23,6 +23,7 @@ use crate::postgres::guards::{self, GuardError};
 use crate::postgres::{Database, PoolSettings};
 use crate::sealing::{HalfKey, Sealer, SealingError};
 use crate::services::Services;
+use crate::services::deletions::together::Queues;
 use crate::services::health::Stopping;
 use crate::services::identity::Keyring;
 use crate::services::issuers::{IssuerError, Issuers};
@@ -187,7 +188,8 @@ pub async fn check(parts: &Parts) -> Result<(), StartError> {
 /// The services, for use within the calling runtime.
 pub fn services(parts: &Parts) -> Services {
     let database = Database::new(parts.database.clone(), parts.pool);
-    Services::new(database, parts.clock.clone(), parts.keyring.clone(), Stopping::default(), Arc::default())
+    let (clock, keyring) = (parts.clock.clone(), parts.keyring.clone());
+    Services::new(database, clock, keyring, Stopping::default(), Arc::default(), Queues::default())
 }
 
 /// Puts the application together.
@@ -208,11 +210,13 @@ pub fn build(parts: Parts, listener: TcpListener) -> Result<Application, StartEr
     let stopping = Stopping::default();
     let shown = stopping.clone();
     let rung = wake;
+    let queues = Queues::default();
     let server = HttpServer::new(move || {
         // Made by each thread for itself: a connection lives and dies with the thread that opened it, and one thread's
         // end must not break off what another has under way.
         let database = Database::new(parts.database.clone(), parts.pool.shared_by(threads));
-        let services = Services::new(database, parts.clock.clone(), parts.keyring.clone(), shown.clone(), rung.clone());
+        let (clock, keyring) = (parts.clock.clone(), parts.keyring.clone());
+        let services = Services::new(database, clock, keyring, shown.clone(), rung.clone(), queues.clone());
         App::new()
             .wrap(from_fn(idempotency::once))
             .wrap(Condition::new(!origins.is_empty(), cors::allow(&origins)))

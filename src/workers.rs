@@ -11,6 +11,7 @@ use crate::clock::Clock;
 use crate::postgres::{Database, PoolSettings};
 use crate::services::Services;
 use crate::services::deletions::Deletions;
+use crate::services::deletions::together::Queues;
 use crate::services::health::Stopping;
 use crate::services::identity::Keyring;
 
@@ -63,8 +64,14 @@ impl Workers {
 
     async fn run(self, stopping: &Stopping) {
         let database = Database::new(self.database, self.pool);
-        let services =
-            Services::new(database.clone(), self.clock, self.keyring, Stopping::default(), self.wake.clone());
+        let services = Services::new(
+            database.clone(),
+            self.clock,
+            self.keyring,
+            Stopping::default(),
+            self.wake.clone(),
+            Queues::default(),
+        );
         let workers = (0..self.count).map(|_| work(&services.deletions, &self.wake, stopping));
         futures_util::future::join_all(workers).await;
         database.close().await;

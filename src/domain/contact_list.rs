@@ -50,6 +50,13 @@ pub struct ContactList {
     pub attachments: Attachments,
 }
 
+impl ContactList {
+    /// The list as it was before it was deleted, but for when it last changed before that.
+    pub fn before_deletion(self) -> Self {
+        Self { live: true, version: self.version - 1, ..self }
+    }
+}
+
 /// The name that is unique among the live lists of a stream.
 pub fn list_name_key(name: &str) -> String {
     name.to_lowercase()

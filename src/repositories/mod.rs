@@ -26,6 +26,7 @@ pub mod ledger;
 pub mod record_lists;
 pub mod records;
 pub mod retention;
+pub mod singles;
 pub mod trash;
 
 /// What a repository answers with.

@@ -26,6 +26,7 @@ use contact_imports::ContactImports;
 use contact_lists::ContactLists;
 use contacts::Contacts;
 use deletions::Deletions;
+use deletions::together::Queues;
 use health::{Health, Stopping};
 use idempotency::Idempotency;
 use identity::{Identity, Keyring};
@@ -56,10 +57,18 @@ pub struct Services {
 
 impl Services {
     /// The services over one database, for one runtime: connections belong to the
-    /// runtime that opens them. `wake` is rung when there is something to do in the background.
-    pub fn new(database: Database, clock: Clock, keyring: Keyring, stopping: Stopping, wake: Arc<Notify>) -> Self {
+    /// runtime that opens them. `wake` is rung when there is something to do in the background; `queues` are the
+    /// process's.
+    pub fn new(
+        database: Database,
+        clock: Clock,
+        keyring: Keyring,
+        stopping: Stopping,
+        wake: Arc<Notify>,
+        queues: Queues,
+    ) -> Self {
         Self {
-            deletions: Deletions::new(database.clone(), clock.clone(), keyring.sealer.clone(), wake),
+            deletions: Deletions::new(database.clone(), clock.clone(), keyring.sealer.clone(), wake, queues),
             idempotency: Idempotency::new(database.clone(), clock.clone(), keyring.half_key.clone()),
             identity: Identity::new(database.clone(), clock.clone(), keyring),
             contacts: Contacts::new(database.clone(), clock.clone()),

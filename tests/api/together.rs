@@ -1,4 +1,5 @@
-//! Single deletions that come at the same time share a statement and a commit, and nothing else.
+//! Single deletions that come at the same time, of contacts and of contact lists, share a statement and a commit, and
+//! nothing else.
 
 use std::collections::HashSet;
 use std::sync::atomic::Ordering;
@@ -193,5 +194,91 @@ async fn a_connection_that_breaks_under_a_shared_statement_costs_no_request_and_
         }
         assert!(!cut.load(Ordering::SeqCst), "the connection was cut");
         assert_eq!(ledger(&app).await.1, before + 10);
+    }
+}
+
+/// Creates so many contact lists, each with two people on it.
+async fn contact_lists(app: &TestApp, count: usize) -> Vec<String> {
+    let mut ids = Vec::new();
+    for number in 0..count {
+        let name = format!("list {number}");
+        ids.push(app.contact_list(&name).await);
+        app.members(&name, &["+12015550123", "+12015550124"]).await;
+    }
+    ids
+}
+
+async fn delete_each_list(app: &TestApp, ids: &[String]) -> Vec<Answer> {
+    join_all(ids.iter().map(|id| app.delete(&app.account.contact_list_path(id)))).await
+}
+
+#[tokio::test]
+async fn contact_lists_are_written_together_but_for_those_that_campaigns_hold_on_to() {
+    let app = TestApp::start().await;
+    let mut ids = contact_lists(&app, 16).await;
+    let campaign = app.campaign("holds on", "list 3").await;
+    app.delete(&app.account.contact_list_path(&ids[5])).await.expect(200);
+    ids.push("cl-00000000-0000-4000-8000-000000000000".to_owned());
+    let before: Vec<Value> = join_all(ids.iter().map(|id| app.get(&app.account.contact_list_path(id))))
+        .await
+        .into_iter()
+        .map(|answer| answer.body["data"].clone())
+        .collect();
+    let holder = hold_the_ledger(&app).await;
+    let release = async {
+        something_waits_for_a_lock(&app).await;
+        holder.rollback().await.expect("the ledger is let go");
+    };
+    let (answers, ()) = tokio::join!(delete_each_list(&app, &ids), release);
+    let mut deletions = HashSet::new();
+    for (place, (answer, before)) in answers.into_iter().zip(before).enumerate() {
+        match place {
+            3 => {
+                let refused = answer.expect(409);
+                assert_eq!(refused["errors"][0]["reason"], "IN_USE");
+                assert_eq!(refused["data"]["campaignInUse"][0]["_id"].as_str(), Some(campaign.as_str()), "{refused}");
+            }
+            5 => assert_eq!(answer.expect(404)["errors"][0]["reason"], "ALREADY_DELETED"),
+            16 => assert_eq!(answer.expect(404)["errors"][0]["reason"], "NOT_FOUND"),
+            _ => {
+                assert!(deletions.insert(answer.header("Deletion-Id").expect("a deletion's id").to_owned()));
+                let deleted = &answer.expect(200)["data"];
+                assert_eq!(deleted["totalRecordCount"], 2);
+                for (field, value) in deleted.as_object().expect("an object") {
+                    assert_eq!(before[field], *value, "the list is answered as it was before: {field}");
+                }
+            }
+        }
+    }
+    assert_eq!(deletions.len(), 14);
+    let (transactions, entries) = ledger(&app).await;
+    assert_eq!(entries, 15);
+    assert!(transactions < entries, "{transactions} transactions for {entries} deletions");
+    let stray = "SELECT count(*) FROM contact_lists c WHERE deleted_at IS NOT NULL AND NOT EXISTS (
+                     SELECT FROM ledger l
+                     WHERE l.account_id = c.account_id AND l.deletion_id = c.deletion_id AND l.row_ids = ARRAY[c.id]
+                       AND l.versions = ARRAY[c.version] AND l.actor_user = c.deleted_by AND l.at = c.deleted_at
+                       AND l.resource = 'contact_list' AND l.within = c.stream_id)";
+    assert_eq!(app.count(stray).await, 0, "the ledger says of each list what the list says");
+    assert_eq!(app.count("SELECT count(*) FROM contact_lists WHERE deleted_at IS NULL").await, 1, "the attached one");
+}
+
+#[tokio::test]
+async fn a_connection_that_breaks_deletes_no_contact_list_twice_and_it_is_answered_as_it_was_before() {
+    let (counter, app) = counted().await;
+    let ids = contact_lists(&app, 12).await;
+    for (half, cut) in ids.chunks(6).zip([&counter.wire.cut_before_shared, &counter.wire.cut_after_shared]) {
+        let before = ledger(&app).await.1;
+        cut.store(true, Ordering::SeqCst);
+        for (answer, id) in delete_each_list(&app, half).await.into_iter().zip(half) {
+            let deletion = answer.header("Deletion-Id").expect("a deletion's id").to_owned();
+            let deleted = &answer.expect(200)["data"];
+            assert_eq!((&deleted["_id"], &deleted["isActive"]), (&json!(id), &json!(true)));
+            let entries =
+                format!("SELECT count(*) FROM ledger WHERE deletion_id = '{deletion}' AND row_ids = ARRAY['{id}']");
+            assert_eq!(app.counted(entries).await, 1, "the one that was answered is the one in the ledger");
+        }
+        assert!(!cut.load(Ordering::SeqCst), "the connection was cut");
+        assert_eq!(ledger(&app).await.1, before + 6);
     }
 }

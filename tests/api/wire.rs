@@ -86,7 +86,7 @@ async fn pass_on(client: TcpStream, server: impl AsyncRead + AsyncWrite, wire: A
                 break;
             }
             // A statement is named when it is prepared and called by its name, after the portal's, which has none.
-            if kind == Some(b'P') && String::from_utf8_lossy(&body).contains("trash_contacts(") {
+            if kind == Some(b'P') && String::from_utf8_lossy(&body).contains("FROM trash_contact") {
                 shared = body.split(|byte| *byte == 0).next().map(<[u8]>::to_vec);
             }
             if let (Some(b'B'), Some(name)) = (kind, &shared)

@@ -2,7 +2,10 @@
 
 use uuid::Uuid;
 
+use super::super::singles::{self, Columns, Single};
 use super::super::{Connection, LockedRow, Result, Stamp, Wait, Written};
+use super::ContactListRow;
+use crate::domain::contact_list::ContactList;
 use crate::domain::ids::{AccountId, StreamId};
 
 /// Locks lists for deletion, in the order of their ids. The strongest lock: an
@@ -90,6 +93,67 @@ pub async fn trash(conn: &mut Connection, account: &AccountId, ids: &[&str], sta
     )
     .fetch_all(conn)
     .await
+}
+
+/// Moves lists of any accounts, those of an account next to each other, into the trash with their entries in the ledger,
+/// in a transaction that is this statement. Answers those that went as they were before, with their places among the
+/// `singles`; what is not live, is locked or has a campaign attached is left alone. It waits for no row, and for a table's
+/// lock no longer than `patience`, which is a time as Postgres spells it.
+pub async fn trash_together(
+    conn: &mut Connection,
+    patience: &str,
+    singles: &[&Single],
+) -> Result<Vec<(usize, ContactList)>> {
+    let columns = Columns::of(singles);
+    let rows = sqlx::query!(
+        r#"
+        SELECT t.place AS "place!", t.members AS "members!", (t.list).id AS "id!", (t.list).stream_id AS "stream_id!",
+               (t.list).name AS "name!", (t.list).description AS "description!", (t.list).source AS "source!",
+               (t.list).allow_duplicates AS "allow_duplicates!", (t.list).list_type AS "list_type!",
+               (t.list).status AS "status!", (t.list).mapping AS "mapping!", (t.list).files AS "files!",
+               (t.list).created_by AS "created_by!", (t.list).updated_by AS "updated_by!",
+               (t.list).created_at AS "created_at!", (t.list).updated_at AS "updated_at!",
+               (t.list).version AS "version!", (t.list).live AS "live!"
+        FROM trash_contact_lists($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) AS t
+        "#,
+        patience,
+        &columns.accounts as _,
+        &columns.firsts,
+        &columns.lasts,
+        &columns.streams as _,
+        &columns.ids as _,
+        &columns.deletions,
+        &columns.times,
+        &columns.users as _,
+        &columns.clients as _,
+        &columns.requests as _,
+    )
+    .fetch_all(conn)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            let list = ContactListRow {
+                id: row.id,
+                stream_id: row.stream_id,
+                name: row.name,
+                description: row.description,
+                source: row.source,
+                allow_duplicates: row.allow_duplicates,
+                list_type: row.list_type,
+                status: row.status,
+                mapping: row.mapping,
+                files: row.files,
+                created_by: row.created_by,
+                updated_by: row.updated_by,
+                created_at: row.created_at,
+                updated_at: row.updated_at,
+                version: row.version,
+                live: row.live,
+                total_record_count: row.members,
+            };
+            Ok((singles::place(row.place)?, list.try_into()?))
+        })
+        .collect()
 }
 
 /// Removes trashed lists for good. Answers how many went.

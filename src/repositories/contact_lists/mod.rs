@@ -12,7 +12,7 @@ use crate::domain::page::{LastChange, Page};
 
 mod life;
 
-pub use life::{existing, lock, lock_removed_by, mark_removing, remove, removing, trash};
+pub use life::{existing, lock, lock_removed_by, mark_removing, remove, removing, trash, trash_together};
 
 /// Inserts a list. Answers whether its name was free.
 pub async fn insert(

@@ -1,27 +1,11 @@
 //! Contacts go into the trash and out of the database.
 
-use time::OffsetDateTime;
-use uuid::Uuid;
-
-use super::super::{Connection, LockedRow, Result, Stamp, Wait, Written, unknown_value};
+use super::super::singles::{self, Columns, Single};
+use super::super::{Connection, LockedRow, Result, Stamp, Wait, Written};
 use super::ContactRow;
 use crate::domain::contact::Contact;
-use crate::domain::identity::Caller;
-use crate::domain::ids::{AccountId, ContactId, StreamId};
+use crate::domain::ids::{AccountId, StreamId};
 use crate::domain::phone::PhoneKey;
-
-/// A contact that is to go into the trash by a deletion of its own.
-#[derive(Clone, Debug)]
-pub struct Single {
-    /// Who asks.
-    pub caller: Caller,
-    /// The stream that the contact must be in.
-    pub stream: StreamId,
-    /// The contact.
-    pub id: ContactId,
-    /// What is written on it.
-    pub stamp: Stamp,
-}
 
 /// The contacts, live or trashed, that have one of the numbers, by number.
 pub async fn with_numbers(
@@ -144,26 +128,7 @@ pub async fn trash_together(
     patience: &str,
     singles: &[&Single],
 ) -> Result<Vec<(usize, Contact)>> {
-    let column = |value: fn(&Single) -> &str| singles.iter().map(|single| value(single)).collect::<Vec<&str>>();
-    let (mut accounts, mut firsts, mut lasts) = (Vec::<&str>::new(), Vec::new(), Vec::new());
-    for (single, place) in singles.iter().zip(1_i32..) {
-        let account = single.caller.account_id.as_str();
-        if accounts.last() != Some(&account) {
-            accounts.push(account);
-            firsts.push(place);
-            lasts.push(place);
-        }
-        if let Some(last) = lasts.last_mut() {
-            *last = place;
-        }
-    }
-    let streams = column(|single| single.stream.as_str());
-    let ids = column(|single| single.id.as_str());
-    let users = column(|single| single.stamp.by.as_str());
-    let clients = column(|single| single.caller.client_id.as_str());
-    let requests = column(|single| &single.caller.request_id);
-    let deletions: Vec<Uuid> = singles.iter().map(|single| single.stamp.deletion_id).collect();
-    let times: Vec<OffsetDateTime> = singles.iter().map(|single| single.stamp.at).collect();
+    let columns = Columns::of(singles);
     let rows = sqlx::query!(
         r#"
         SELECT t.place AS "place!", (t.contact).id AS "id!", (t.contact).stream_id AS "stream_id!",
@@ -177,22 +142,21 @@ pub async fn trash_together(
         FROM trash_contacts($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) AS t
         "#,
         patience,
-        &accounts as _,
-        &firsts,
-        &lasts,
-        &streams as _,
-        &ids as _,
-        &deletions,
-        &times,
-        &users as _,
-        &clients as _,
-        &requests as _,
+        &columns.accounts as _,
+        &columns.firsts,
+        &columns.lasts,
+        &columns.streams as _,
+        &columns.ids as _,
+        &columns.deletions,
+        &columns.times,
+        &columns.users as _,
+        &columns.clients as _,
+        &columns.requests as _,
     )
     .fetch_all(conn)
     .await?;
     rows.into_iter()
         .map(|row| {
-            let place = usize::try_from(row.place - 1).map_err(|_| unknown_value("place", &row.place.to_string()))?;
             let contact = ContactRow {
                 id: row.id,
                 stream_id: row.stream_id,
@@ -213,7 +177,7 @@ pub async fn trash_together(
                 version: row.version,
                 trashed: true,
             };
-            Ok((place, contact.try_into()?))
+            Ok((singles::place(row.place)?, contact.try_into()?))
         })
         .collect()
 }

@@ -12,7 +12,7 @@ use crate::domain::phone::PhoneKey;
 mod life;
 mod list;
 
-pub use life::{Single, existing, lock, remove, trash, trash_together, with_numbers};
+pub use life::{existing, lock, remove, trash, trash_together, with_numbers};
 pub use list::{count_live, count_trash, list_live, list_trash};
 
 /// Inserts contacts, leaving out those whose number belongs to a live contact.

@@ -23,20 +23,20 @@ use crate::domain::operation::{Operation, State, Told};
 use crate::error::{Error, Thing};
 use crate::postgres::idempotency::Keyed;
 use crate::postgres::{Database, Try};
-use crate::repositories::contacts::Single;
 use crate::repositories::deletions::NewChunk;
 use crate::repositories::ledger::{self, Action, Entry};
+use crate::repositories::singles::Single;
 use crate::repositories::{self, Connection, Stamp, Visibility, Wait, Written, jobs};
 use crate::sealing::Sealer;
 
 use super::campaigns::of_type;
-use together::Together;
+use together::Queues;
 
 mod kinds;
 pub mod lookup;
 pub mod queue;
 pub mod restore;
-mod together;
+pub mod together;
 pub mod upkeep;
 pub mod work;
 
@@ -52,7 +52,7 @@ pub struct Deletions {
     sealer: Arc<Sealer>,
     /// Rung when there is something to do in the background.
     wake: Arc<Notify>,
-    together: Together,
+    queues: Queues,
 }
 
 /// What the items of a request stand for, locked.
@@ -64,8 +64,14 @@ struct Locked {
 }
 
 impl Deletions {
-    pub(super) fn new(database: Database, clock: Clock, sealer: Arc<Sealer>, wake: Arc<Notify>) -> Self {
-        Self { together: Together::new(database.clone()), database, clock, sealer, wake }
+    pub(super) fn new(
+        database: Database,
+        clock: Clock,
+        sealer: Arc<Sealer>,
+        wake: Arc<Notify>,
+        queues: Queues,
+    ) -> Self {
+        Self { database, clock, sealer, wake, queues }
     }
 
     /// Deletes many things and answers one outcome for each, in the order asked.
@@ -99,12 +105,10 @@ impl Deletions {
         how: How,
     ) -> Result<(Deletion, Option<Contact>), Error> {
         let stamp = self.stamp(caller);
-        if how.is_plain() && Keyed::current().is_none() {
-            let (caller, stream, id) = (caller.clone(), stream.clone(), id.clone());
-            let single = Single { caller, stream, id: id.clone(), stamp: stamp.clone() };
-            if let Some(contact) = self.together.delete(single).await {
-                return Ok((Deletion::of_one(stamp.deletion_id, stamp.at, id.into()), Some(contact)));
-            }
+        if let Some(single) = single(caller, stream, id.clone(), &how, &stamp)
+            && let Some(contact) = self.queues.contacts.delete(&self.database, single).await
+        {
+            return Ok((Deletion::of_one(stamp.deletion_id, stamp.at, id.clone().into()), Some(contact)));
         }
         let request = how.single(Target::Contacts(stream.clone()), id.to_string());
         let image =
@@ -130,12 +134,24 @@ impl Deletions {
         id: &ContactListId,
         how: How,
     ) -> Result<(Deletion, Option<ContactList>), Error> {
+        let stamp = self.stamp(caller);
+        if let Some(single) = single(caller, stream, id.clone(), &how, &stamp)
+            && let Some(list) = self.queues.contact_lists.delete(&self.database, single).await
+        {
+            return Ok((Deletion::of_one(stamp.deletion_id, stamp.at, id.clone().into()), Some(list)));
+        }
         let request = how.single(Target::ContactLists(stream.clone()), id.to_string());
         let image = async |conn: &mut Connection| {
             Ok(repositories::contact_lists::find(conn, &caller.account_id, stream, id, Visibility::WithTrash).await?)
         };
-        let stamp = self.stamp(caller);
-        self.delete_one(caller, &request, &stamp, Thing::ContactList, image, |list| Some(list.name.clone())).await
+        let name = |list: &ContactList| Some(list.name.clone());
+        let (deletion, list) = self.delete_one(caller, &request, &stamp, Thing::ContactList, image, name).await?;
+        let list = list.map(|list| match request.options.mode {
+            // It was deleted with others, and read after that.
+            Mode::Soft if !list.live && deletion.rows() > 0 => list.before_deletion(),
+            Mode::Soft | Mode::Hard => list,
+        });
+        Ok((deletion, list))
     }
 
     /// Deletes one campaign, of that type where one is named. Answers it as it was before.
@@ -317,6 +333,12 @@ impl How {
     fn of(self, target: Target, item: Identifier) -> Request {
         Request { target, items: vec![item], options: self.options, is_kept: self.note.is_some(), note: self.note }
     }
+}
+
+/// A deletion that can be done together with others: one that nothing more is asked of.
+fn single(caller: &Caller, stream: &StreamId, id: impl Into<RowId>, how: &How, stamp: &Stamp) -> Option<Single> {
+    let is_plain = how.is_plain() && Keyed::current().is_none();
+    is_plain.then(|| Single { caller: caller.clone(), stream: stream.clone(), id: id.into(), stamp: stamp.clone() })
 }
 
 /// Whoever asked for what goes on in the background, as far as the ledger names them.
