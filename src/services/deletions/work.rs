@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::queue::{among, filter_of};
 use super::restore::{By, DELETED_ROWS, restore};
-use super::{Deletions, acting, kinds, lock, remove_children, remove_rows, within, write};
+use super::{Deletions, acting, kinds, lock, remove_rows, within, write};
 use crate::domain::deletion::{self, Key, Mode, Outcome, Reason, Request, RowId};
 use crate::domain::filter::{Among, Filter};
 use crate::domain::identifier::Identifier;
@@ -299,9 +299,9 @@ impl Deletions {
         let action = ledger::Action::HardDeleted;
         let id = RowId::stored(list.id.clone());
         if kinds::large(conn, account, target, &[&id]).await?.is_empty() {
-            remove_rows(conn, caller, target, &[list], action, &stamp).await?;
+            remove_rows(conn, caller, target, &[id.as_str()], action, &stamp).await?;
         } else {
-            remove_children(conn, caller, target, &id, action, &stamp).await?;
+            kinds::remove_children(conn, caller, target, &id, action, &stamp).await?;
         }
         Ok(true)
     }
