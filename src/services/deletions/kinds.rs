@@ -245,7 +245,7 @@ pub async fn remove(
     })
 }
 
-/// The ids of the rows that a filter takes, in their order.
+/// The rows that a filter takes, in the order of their ids.
 pub async fn matching(
     conn: &mut Connection,
     account: &AccountId,
@@ -253,13 +253,13 @@ pub async fn matching(
     filter: &Filter,
     among: Among,
     part: Part<'_>,
-) -> Result<Vec<RowId>, Error> {
+) -> Result<Vec<Written>, Error> {
     let is_walk = matches!(part, Part::After(..));
     repositories::plan_for_values(conn).await?;
     if is_walk {
         repositories::walk_in_order(conn, true).await?;
     }
-    let ids = match target {
+    let rows = match target {
         Target::Contacts(stream) => matching::contacts(conn, account, stream.as_str(), filter, among, part).await?,
         Target::ContactLists(stream) => {
             matching::contact_lists(conn, account, stream.as_str(), filter, among, part).await?
@@ -271,7 +271,7 @@ pub async fn matching(
     if is_walk {
         repositories::walk_in_order(conn, false).await?;
     }
-    Ok(ids.into_iter().map(RowId::stored).collect())
+    Ok(rows)
 }
 
 /// What the longest trashed thing of a kind belongs to whose time is over.
@@ -320,10 +320,10 @@ pub async fn count_matching(
 ) -> Result<u64, Error> {
     let (mut count, mut place) = (0, String::new());
     loop {
-        let ids = matching(conn, account, target, filter, among, Part::After(&place, 10_000)).await?;
-        let Some(last) = ids.last() else { return Ok(count) };
-        place = last.as_str().to_owned();
-        count += ids.len() as u64;
+        let rows = matching(conn, account, target, filter, among, Part::After(&place, 10_000)).await?;
+        count += rows.len() as u64;
+        let Some(last) = rows.into_iter().next_back() else { return Ok(count) };
+        place = last.id;
         if count > enough {
             return Ok(count);
         }
