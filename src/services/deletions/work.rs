@@ -325,9 +325,15 @@ impl Deletions {
             return Ok(());
         }
         let first = operation.totals.succeeded + operation.totals.failed + 1;
-        let sealed = self.seal_items(operation.id, first, items)?;
+        // What the service found needs no name where each thing is the one row that changed.
+        let has_names =
+            |(item, told): (&Identifier, &Told)| !matches!(item, Identifier::Id(id) if told.rows == [&**id]);
+        let sealed = match items.iter().zip(told).any(has_names) {
+            true => Some(self.seal_items(operation.id, first, items)?),
+            false => None,
+        };
         let chunk =
-            NewChunk { first_position: first, items: items.len(), sealed_items: Some(&sealed), told: Some(told) };
+            NewChunk { first_position: first, items: items.len(), sealed_items: sealed.as_deref(), told: Some(told) };
         deletions::insert_chunk(conn, account, operation.id, &chunk).await?;
         operation.totals.add(told);
         Ok(())
