@@ -50,6 +50,12 @@ impl Filter {
         *self == Self::default()
     }
 
+    /// Whether, of things of that kind, it asks for what is not in their own rows: a row that has not changed may be one
+    /// that it does not take any more.
+    pub fn looks_beyond_rows(&self, resource: Resource) -> bool {
+        self.member_of.is_some() || self.number_prefix.is_some() && resource == Resource::Record
+    }
+
     /// What it says that things of that kind do not have.
     pub fn foreign_to(&self, resource: Resource) -> Option<&'static str> {
         let has_numbers = matches!(resource, Resource::Contact | Resource::Record);

@@ -3,8 +3,10 @@
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
 
-use super::{Connection, Result, Stamp, Written, unknown_value};
+use super::ledger::{Entry, changed};
+use super::{Connection, Result, Stamp, unknown_value};
 use crate::domain::contact_list::{Member, NewMember};
+use crate::domain::identity::Caller;
 use crate::domain::ids::{AccountId, ContactListId, MemberId};
 use crate::domain::page::Page;
 
@@ -167,20 +169,16 @@ pub async fn trash_of(conn: &mut Connection, account: &AccountId, lists: &[&str]
     Ok(())
 }
 
-/// Removes all trashed members of a list for good. Answers which went.
-pub async fn remove_of(conn: &mut Connection, account: &AccountId, list: &str) -> Result<Vec<Written>> {
-    sqlx::query_as!(
-        Written,
-        r#"
-        DELETE FROM contact_list_members
-        WHERE account_id = $1 AND list_id = $2
-        RETURNING id, version
-        "#,
-        account.as_str(),
+/// Removes all trashed members of a list for good. Answers how many went.
+pub async fn remove_of(conn: &mut Connection, caller: &Caller, entry: &Entry<'_>, list: &str) -> Result<u64> {
+    changed!(
+        conn,
+        caller,
+        entry,
+        true,
+        "DELETE FROM contact_list_members WHERE account_id = $1 AND list_id = $11",
         list,
     )
-    .fetch_all(conn)
-    .await
 }
 
 /// How many members, live or trashed, each of the lists has, counted up to `most`.
@@ -252,19 +250,21 @@ pub async fn trash(
     Ok(())
 }
 
-/// Removes trashed members of a list for good. Answers which went.
-pub async fn remove(conn: &mut Connection, account: &AccountId, list: &str, ids: &[String]) -> Result<Vec<Written>> {
-    sqlx::query_as!(
-        Written,
-        r#"
-        DELETE FROM contact_list_members
-        WHERE account_id = $1 AND list_id = $2 AND id = ANY($3)
-        RETURNING id, version
-        "#,
-        account.as_str(),
+/// Removes trashed members of a list for good. Answers how many went.
+pub async fn remove(
+    conn: &mut Connection,
+    caller: &Caller,
+    entry: &Entry<'_>,
+    list: &str,
+    ids: &[String],
+) -> Result<u64> {
+    changed!(
+        conn,
+        caller,
+        entry,
+        true,
+        "DELETE FROM contact_list_members WHERE account_id = $1 AND list_id = $11 AND id = ANY($12)",
         list,
         ids,
     )
-    .fetch_all(conn)
-    .await
 }

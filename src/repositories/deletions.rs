@@ -32,7 +32,7 @@ pub struct Chunk {
     pub first_position: i64,
     /// How many things it has.
     pub items: usize,
-    /// The identifiers as they were sent. None where the service found the things.
+    /// The identifiers as they were sent. None where the service found the things, and each is the row that changed.
     pub sealed_items: Option<Vec<u8>>,
     /// What became of them; `is_done` is not kept and is false. None while it is not known.
     pub told: Option<Vec<Told>>,

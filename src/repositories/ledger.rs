@@ -47,7 +47,7 @@ pub struct Entry<'a> {
     pub at: OffsetDateTime,
 }
 
-/// Writes what happened to `rows`, a ledger row for each 1,000 of them.
+/// Writes what happened to `rows`, a ledger row for each 1,000 of them. For none of them it writes nothing.
 pub async fn append(conn: &mut Connection, caller: &Caller, entry: &Entry<'_>, rows: &[Written]) -> Result<()> {
     let ids: Vec<&str> = rows.iter().map(|row| row.id.as_str()).collect();
     let versions: Vec<i64> = rows.iter().map(|row| row.version).collect();
@@ -75,6 +75,50 @@ pub async fn append(conn: &mut Connection, caller: &Caller, entry: &Entry<'_>, r
     .await?;
     Ok(())
 }
+
+/// Changes rows and writes that in the ledger, a ledger row for each 1,000 of them, in one statement: the rows do not leave
+/// the database. Answers how many they are.
+///
+/// The statement is an UPDATE or DELETE of a table with `id` and `version`, without its RETURNING. Its `$1` is the account,
+/// `$2` the deletion, `$6` the user and `$9` the moment; its own values begin at `$11`. What is not to be written yet,
+/// because it is gone in a moment and written then, says so.
+macro_rules! changed {
+    ($conn:expr, $caller:expr, $entry:expr, $is_written:expr, $change:literal, $($value:expr),+ $(,)?) => {
+        sqlx::query_scalar!(
+            "WITH changed AS (" + $change + r#"
+                RETURNING id, version
+            ), packed AS (
+                SELECT array_agg(id::text) AS row_ids, array_agg(version) AS versions
+                FROM (SELECT id, version, row_number() OVER () AS position FROM changed) AS numbered
+                GROUP BY (position - 1) / 1000
+                ORDER BY (position - 1) / 1000
+            ), entry AS (
+                INSERT INTO ledger (account_id, deletion_id, resource, within, action, actor_user, actor_client,
+                                    request_id, at, row_ids, versions)
+                SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, row_ids, versions
+                FROM packed
+                WHERE $10::boolean
+            )
+            SELECT count(*) AS "rows!" FROM changed
+            "#,
+            $caller.account_id.as_str(),
+            $entry.deletion_id,
+            $entry.resource,
+            $entry.within,
+            $entry.action.name(),
+            $caller.user_id.as_str(),
+            $caller.client_id.as_str(),
+            $caller.request_id,
+            $entry.at,
+            $is_written,
+            $($value),+
+        )
+        .fetch_one($conn)
+        .await
+        .map(i64::unsigned_abs)
+    };
+}
+pub(in crate::repositories) use changed;
 
 /// What a deletion came to, as the ledger has it.
 #[derive(Clone, Debug)]

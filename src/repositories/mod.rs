@@ -80,7 +80,7 @@ pub struct LockedRow {
     pub deletion_id: Option<Uuid>,
 }
 
-/// A row that was changed, with the version that it has now.
+/// A row with the version that it has now.
 #[derive(Clone, Debug)]
 pub struct Written {
     /// Its id.

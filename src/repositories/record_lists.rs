@@ -3,7 +3,8 @@
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{Connection, LockedRow, Result, Stamp, Wait, Written, unknown_value};
+use super::ledger::{Entry, changed};
+use super::{Connection, LockedRow, Result, Wait, Written, unknown_value};
 use crate::domain::identity::Caller;
 use crate::domain::ids::AccountId;
 use crate::domain::page::{LastChange, Page};
@@ -354,35 +355,34 @@ pub async fn existing(conn: &mut Connection, account: &AccountId, ids: &[Uuid]) 
     .await
 }
 
-/// Moves live lists into the trash; their records follow by rule. They must be locked.
-pub async fn trash(conn: &mut Connection, account: &AccountId, ids: &[Uuid], stamp: &Stamp) -> Result<Vec<Written>> {
-    sqlx::query_as!(
-        Written,
+/// Moves live lists into the trash; their records follow by rule. They must be locked. Answers how many went.
+pub async fn trash(
+    conn: &mut Connection,
+    caller: &Caller,
+    entry: &Entry<'_>,
+    is_written: bool,
+    ids: &[Uuid],
+) -> Result<u64> {
+    changed!(
+        conn,
+        caller,
+        entry,
+        is_written,
         r#"
         UPDATE record_lists
-        SET deleted_at = $3, deleted_by = $4, deletion_id = $5, updated_at = $3, version = version + 1,
-            purge_at = $3::timestamptz + (
+        SET deleted_at = $9, deleted_by = $6, deletion_id = $2, updated_at = $9, version = version + 1,
+            purge_at = $9::timestamptz + (
                 SELECT r.days * interval '1 day' FROM retention r WHERE r.account_id = $1 AND r.resource = 'record_list'
             )
-        WHERE account_id = $1 AND id = ANY($2) AND deleted_at IS NULL
-        RETURNING id::text AS "id!", version
+        WHERE account_id = $1 AND id = ANY($11) AND deleted_at IS NULL
         "#,
-        account.as_str(),
         ids,
-        stamp.at,
-        stamp.by.as_str(),
-        stamp.deletion_id,
     )
-    .fetch_all(conn)
-    .await
 }
 
 /// Removes trashed lists for good. Answers how many went.
-pub async fn remove(conn: &mut Connection, account: &AccountId, ids: &[Uuid]) -> Result<u64> {
-    let done = sqlx::query!("DELETE FROM record_lists WHERE account_id = $1 AND id = ANY($2)", account.as_str(), ids)
-        .execute(conn)
-        .await?;
-    Ok(done.rows_affected())
+pub async fn remove(conn: &mut Connection, caller: &Caller, entry: &Entry<'_>, ids: &[Uuid]) -> Result<u64> {
+    changed!(conn, caller, entry, true, "DELETE FROM record_lists WHERE account_id = $1 AND id = ANY($11)", ids)
 }
 
 struct ListRow {

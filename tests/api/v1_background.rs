@@ -320,7 +320,7 @@ async fn what_a_filter_does_not_take_any_more_when_it_is_locked_is_spared() {
         let location = queued(app.post("/v1/deletions", &body).await).await;
         // Somebody who changes one has it locked, and has not committed yet.
         let mut changer = app.admin.begin().await.expect("a transaction");
-        sqlx::query("UPDATE contacts SET country_code = '+44' WHERE id = $1")
+        sqlx::query("UPDATE contacts SET country_code = '+44', version = version + 1 WHERE id = $1")
             .bind(&ids[1])
             .execute(&mut *changer)
             .await

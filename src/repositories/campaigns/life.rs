@@ -1,7 +1,9 @@
 //! Campaigns go into the trash and out of the database.
 
-use super::super::{Connection, LockedRow, Result, Stamp, Wait, Written};
+use super::super::ledger::{Entry, changed};
+use super::super::{Connection, LockedRow, Result, Wait};
 use crate::domain::campaign::CampaignStatus;
+use crate::domain::identity::Caller;
 use crate::domain::ids::{AccountId, CampaignId, StreamId};
 
 /// Locks campaigns for deletion, in the order of their ids.
@@ -107,33 +109,32 @@ pub async fn running(conn: &mut Connection, account: &AccountId, ids: &[&str]) -
     .await
 }
 
-/// Moves live campaigns into the trash. They must be locked and have let go.
-pub async fn trash(conn: &mut Connection, account: &AccountId, ids: &[&str], stamp: &Stamp) -> Result<Vec<Written>> {
-    sqlx::query_as!(
-        Written,
+/// Moves live campaigns into the trash. They must be locked and have let go. Answers how many went.
+pub async fn trash(
+    conn: &mut Connection,
+    caller: &Caller,
+    entry: &Entry<'_>,
+    is_written: bool,
+    ids: &[&str],
+) -> Result<u64> {
+    changed!(
+        conn,
+        caller,
+        entry,
+        is_written,
         r#"
         UPDATE campaigns
-        SET deleted_at = $3, deleted_by = $4, deletion_id = $5, updated_at = $3, version = version + 1,
-            purge_at = $3::timestamptz + (
+        SET deleted_at = $9, deleted_by = $6, deletion_id = $2, updated_at = $9, version = version + 1,
+            purge_at = $9::timestamptz + (
                 SELECT r.days * interval '1 day' FROM retention r WHERE r.account_id = $1 AND r.resource = 'campaign'
             )
-        WHERE account_id = $1 AND id = ANY($2) AND deleted_at IS NULL
-        RETURNING id, version
+        WHERE account_id = $1 AND id = ANY($11) AND deleted_at IS NULL
         "#,
-        account.as_str(),
         ids as _,
-        stamp.at,
-        stamp.by.as_str(),
-        stamp.deletion_id,
     )
-    .fetch_all(conn)
-    .await
 }
 
 /// Removes trashed campaigns for good. Answers how many went.
-pub async fn remove(conn: &mut Connection, account: &AccountId, ids: &[&str]) -> Result<u64> {
-    let done = sqlx::query!("DELETE FROM campaigns WHERE account_id = $1 AND id = ANY($2)", account.as_str(), ids as _)
-        .execute(conn)
-        .await?;
-    Ok(done.rows_affected())
+pub async fn remove(conn: &mut Connection, caller: &Caller, entry: &Entry<'_>, ids: &[&str]) -> Result<u64> {
+    changed!(conn, caller, entry, true, "DELETE FROM campaigns WHERE account_id = $1 AND id = ANY($11)", ids as _)
 }

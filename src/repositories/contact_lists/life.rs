@@ -2,10 +2,12 @@
 
 use uuid::Uuid;
 
+use super::super::ledger::{Entry, changed};
 use super::super::singles::{self, Columns, Single};
-use super::super::{Connection, LockedRow, Result, Stamp, Wait, Written};
+use super::super::{Connection, LockedRow, Result, Wait, Written};
 use super::ContactListRow;
 use crate::domain::contact_list::ContactList;
+use crate::domain::identity::Caller;
 use crate::domain::ids::{AccountId, StreamId};
 
 /// Locks lists for deletion, in the order of their ids. The strongest lock: an
@@ -72,27 +74,29 @@ pub async fn existing(
     .await
 }
 
-/// Moves live lists into the trash; their members follow by rule. They must be locked.
-pub async fn trash(conn: &mut Connection, account: &AccountId, ids: &[&str], stamp: &Stamp) -> Result<Vec<Written>> {
-    sqlx::query_as!(
-        Written,
+/// Moves live lists into the trash; their members follow by rule. They must be locked. Answers how many went.
+pub async fn trash(
+    conn: &mut Connection,
+    caller: &Caller,
+    entry: &Entry<'_>,
+    is_written: bool,
+    ids: &[&str],
+) -> Result<u64> {
+    changed!(
+        conn,
+        caller,
+        entry,
+        is_written,
         r#"
         UPDATE contact_lists
-        SET deleted_at = $3, deleted_by = $4, deletion_id = $5, updated_at = $3, version = version + 1,
-            purge_at = $3::timestamptz + (
+        SET deleted_at = $9, deleted_by = $6, deletion_id = $2, updated_at = $9, version = version + 1,
+            purge_at = $9::timestamptz + (
                 SELECT r.days * interval '1 day' FROM retention r WHERE r.account_id = $1 AND r.resource = 'contact_list'
             )
-        WHERE account_id = $1 AND id = ANY($2) AND deleted_at IS NULL
-        RETURNING id, version
+        WHERE account_id = $1 AND id = ANY($11) AND deleted_at IS NULL
         "#,
-        account.as_str(),
         ids as _,
-        stamp.at,
-        stamp.by.as_str(),
-        stamp.deletion_id,
     )
-    .fetch_all(conn)
-    .await
 }
 
 /// Moves lists of any accounts, those of an account next to each other, into the trash with their entries in the ledger,
@@ -157,12 +161,8 @@ pub async fn trash_together(
 }
 
 /// Removes trashed lists for good. Answers how many went.
-pub async fn remove(conn: &mut Connection, account: &AccountId, ids: &[&str]) -> Result<u64> {
-    let done =
-        sqlx::query!("DELETE FROM contact_lists WHERE account_id = $1 AND id = ANY($2)", account.as_str(), ids as _)
-            .execute(conn)
-            .await?;
-    Ok(done.rows_affected())
+pub async fn remove(conn: &mut Connection, caller: &Caller, entry: &Entry<'_>, ids: &[&str]) -> Result<u64> {
+    changed!(conn, caller, entry, true, "DELETE FROM contact_lists WHERE account_id = $1 AND id = ANY($11)", ids as _)
 }
 
 /// Marks trashed lists as being on their way out for good, by that deletion or purge. They must be locked.

@@ -2,10 +2,12 @@
 
 use uuid::Uuid;
 
+use crate::domain::identity::Caller;
 use crate::domain::ids::AccountId;
 use crate::domain::phone::PhoneKey;
 use crate::domain::record::ExternalReference;
-use crate::repositories::{Connection, LockedRow, Result, Stamp, Wait, Written};
+use crate::repositories::ledger::{Entry, changed};
+use crate::repositories::{Connection, LockedRow, Result, Wait};
 
 /// The records, live or trashed, that have one of the numbers, by number.
 pub async fn with_numbers(
@@ -119,34 +121,31 @@ pub async fn existing(conn: &mut Connection, account: &AccountId, list: Uuid, id
     .await
 }
 
-/// Moves live records into the trash. They must be locked.
+/// Moves live records into the trash. They must be locked. Answers how many went.
 pub async fn trash(
     conn: &mut Connection,
-    account: &AccountId,
+    caller: &Caller,
+    entry: &Entry<'_>,
+    is_written: bool,
     list: Uuid,
     ids: &[Uuid],
-    stamp: &Stamp,
-) -> Result<Vec<Written>> {
-    sqlx::query_as!(
-        Written,
+) -> Result<u64> {
+    changed!(
+        conn,
+        caller,
+        entry,
+        is_written,
         r#"
         UPDATE records
-        SET deleted_at = $4, deleted_by = $5, deletion_id = $6, updated_at = $4, version = version + 1,
-            purge_at = $4::timestamptz + (
+        SET deleted_at = $9, deleted_by = $6, deletion_id = $2, updated_at = $9, version = version + 1,
+            purge_at = $9::timestamptz + (
                 SELECT r.days * interval '1 day' FROM retention r WHERE r.account_id = $1 AND r.resource = 'record'
             )
-        WHERE account_id = $1 AND record_list_id = $2 AND id = ANY($3) AND deleted_at IS NULL
-        RETURNING id::text AS "id!", version
+        WHERE account_id = $1 AND record_list_id = $12 AND id = ANY($11) AND deleted_at IS NULL
         "#,
-        account.as_str(),
-        list,
         ids,
-        stamp.at,
-        stamp.by.as_str(),
-        stamp.deletion_id,
+        list,
     )
-    .fetch_all(conn)
-    .await
 }
 
 /// Removes the numbers of trashed records, which must go before the records do.
@@ -163,14 +162,20 @@ pub async fn remove_phones(conn: &mut Connection, account: &AccountId, list: Uui
 }
 
 /// Removes trashed records for good. Answers how many went.
-pub async fn remove(conn: &mut Connection, account: &AccountId, list: Uuid, ids: &[Uuid]) -> Result<u64> {
-    let done = sqlx::query!(
-        "DELETE FROM records WHERE account_id = $1 AND record_list_id = $2 AND id = ANY($3)",
-        account.as_str(),
-        list,
+pub async fn remove(
+    conn: &mut Connection,
+    caller: &Caller,
+    entry: &Entry<'_>,
+    list: Uuid,
+    ids: &[Uuid],
+) -> Result<u64> {
+    changed!(
+        conn,
+        caller,
+        entry,
+        true,
+        "DELETE FROM records WHERE account_id = $1 AND record_list_id = $12 AND id = ANY($11)",
         ids,
+        list
     )
-    .execute(conn)
-    .await?;
-    Ok(done.rows_affected())
 }

@@ -17,8 +17,7 @@ mod write;
 pub use delete::{existing, lock, remove, remove_phones, trash, with_numbers, with_references};
 pub use read::{count_filtered, find, find_all, list, list_filtered};
 pub use whole::{
-    count_each, count_up_to, lists_with_held, lock_some_of, remove_of, remove_phones_of, remove_some, timezones,
-    trash_of,
+    count_each, count_up_to, lists_with_held, lock_some_of, remove_of, remove_phones_of, timezones, trash_of,
 };
 pub use write::{free_keys, holders, insert, insert_phones, mark_phones_replaced, remove_replaced_phones, update};
 

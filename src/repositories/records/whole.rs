@@ -2,8 +2,10 @@
 
 use uuid::Uuid;
 
+use crate::domain::identity::Caller;
 use crate::domain::ids::AccountId;
-use crate::repositories::{Connection, Result, Stamp, Written};
+use crate::repositories::ledger::{Entry, changed};
+use crate::repositories::{Connection, Result, Stamp};
 
 /// How many live records a list has, counted up to `limit`.
 pub async fn count_up_to(conn: &mut Connection, account: &AccountId, list: Uuid, limit: i64) -> Result<i64> {
@@ -101,20 +103,9 @@ pub async fn remove_phones_of(conn: &mut Connection, account: &AccountId, list: 
     Ok(())
 }
 
-/// Removes all trashed records of a list for good. Answers which went.
-pub async fn remove_of(conn: &mut Connection, account: &AccountId, list: Uuid) -> Result<Vec<Written>> {
-    sqlx::query_as!(
-        Written,
-        r#"
-        DELETE FROM records
-        WHERE account_id = $1 AND record_list_id = $2
-        RETURNING id::text AS "id!", version
-        "#,
-        account.as_str(),
-        list,
-    )
-    .fetch_all(conn)
-    .await
+/// Removes all trashed records of a list for good. Answers how many went.
+pub async fn remove_of(conn: &mut Connection, caller: &Caller, entry: &Entry<'_>, list: Uuid) -> Result<u64> {
+    changed!(conn, caller, entry, true, "DELETE FROM records WHERE account_id = $1 AND record_list_id = $11", list)
 }
 
 /// How many records, live or trashed, each of the lists has, counted up to `most`.
@@ -155,23 +146,6 @@ pub async fn lock_some_of(conn: &mut Connection, account: &AccountId, list: Uuid
         account.as_str(),
         list,
         limit,
-    )
-    .fetch_all(conn)
-    .await
-}
-
-/// Removes trashed records of a list for good. Answers which went.
-pub async fn remove_some(conn: &mut Connection, account: &AccountId, list: Uuid, ids: &[Uuid]) -> Result<Vec<Written>> {
-    sqlx::query_as!(
-        Written,
-        r#"
-        DELETE FROM records
-        WHERE account_id = $1 AND record_list_id = $2 AND id = ANY($3)
-        RETURNING id::text AS "id!", version
-        "#,
-        account.as_str(),
-        list,
-        ids,
     )
     .fetch_all(conn)
     .await

@@ -1,11 +1,11 @@
-//! The ids of the rows of a kind that a filter takes, in their order: those after a
+//! The rows of a kind that a filter takes, in the order of their ids: those after a
 //! place, or those of the given ids that it still takes.
 
 use uuid::Uuid;
 
 use crate::domain::filter::{Among, Filter};
 use crate::domain::ids::{self, AccountId};
-use crate::repositories::{Connection, Result};
+use crate::repositories::{Connection, Result, Written};
 
 /// Which of the rows that match are asked for.
 #[derive(Clone, Copy, Debug)]
@@ -68,10 +68,11 @@ pub async fn contacts(
     filter: &Filter,
     among: Among,
     part: Part<'_>,
-) -> Result<Vec<String>> {
-    sqlx::query_scalar!(
+) -> Result<Vec<Written>> {
+    sqlx::query_as!(
+        Written,
         r#"
-        SELECT t.id AS "id!"
+        SELECT t.id, t.version
         FROM contacts t
         WHERE t.account_id = $1 AND t.stream_id = $2
           AND ($3 = 'all' OR ($3 = 'trashed') = (t.deleted_at IS NOT NULL))
@@ -118,10 +119,11 @@ pub async fn contact_lists(
     filter: &Filter,
     among: Among,
     part: Part<'_>,
-) -> Result<Vec<String>> {
-    sqlx::query_scalar!(
+) -> Result<Vec<Written>> {
+    sqlx::query_as!(
+        Written,
         r#"
-        SELECT t.id AS "id!"
+        SELECT t.id, t.version
         FROM contact_lists t
         WHERE t.account_id = $1 AND t.stream_id = $2
           AND ($3 = 'all' OR ($3 = 'trashed') = (t.deleted_at IS NOT NULL))
@@ -157,10 +159,11 @@ pub async fn campaigns(
     filter: &Filter,
     among: Among,
     part: Part<'_>,
-) -> Result<Vec<String>> {
-    sqlx::query_scalar!(
+) -> Result<Vec<Written>> {
+    sqlx::query_as!(
+        Written,
         r#"
-        SELECT t.id AS "id!"
+        SELECT t.id, t.version
         FROM campaigns t
         WHERE t.account_id = $1 AND t.stream_id = $2
           AND ($3 = 'all' OR ($3 = 'trashed') = (t.deleted_at IS NOT NULL))
@@ -196,10 +199,11 @@ pub async fn record_lists(
     filter: &Filter,
     among: Among,
     part: Part<'_>,
-) -> Result<Vec<String>> {
-    sqlx::query_scalar!(
+) -> Result<Vec<Written>> {
+    sqlx::query_as!(
+        Written,
         r#"
-        SELECT t.id::text AS "id!"
+        SELECT t.id::text AS "id!", t.version
         FROM record_lists t
         WHERE t.account_id = $1 AND $2 = ''
           AND ($3 = 'all' OR ($3 = 'trashed') = (t.deleted_at IS NOT NULL))
@@ -235,10 +239,11 @@ pub async fn records(
     filter: &Filter,
     among: Among,
     part: Part<'_>,
-) -> Result<Vec<String>> {
-    sqlx::query_scalar!(
+) -> Result<Vec<Written>> {
+    sqlx::query_as!(
+        Written,
         r#"
-        SELECT t.id::text AS "id!"
+        SELECT t.id::text AS "id!", t.version
         FROM records t
         WHERE t.account_id = $1 AND t.record_list_id = $2
           AND ($3 = 'all' OR ($3 = 'trashed') = (t.deleted_at IS NOT NULL))

@@ -8,11 +8,13 @@ use uuid::Uuid;
 
 use crate::domain::deletion::{Found, Key, Mode, RowId, Target};
 use crate::domain::filter::{Among, Filter};
+use crate::domain::identity::Caller;
 use crate::domain::ids::{self, AccountId};
 use crate::domain::operation::{BATCH, Resource};
 use crate::domain::phone::PhoneKey;
 use crate::domain::record::ExternalReference;
 use crate::error::{Error, Thing};
+use crate::repositories::ledger::{Action, Entry};
 use crate::repositories::trash::matching::{self, Part};
 use crate::repositories::trash::purge::{self, Over};
 use crate::repositories::trash::restore::{self, Known};
@@ -21,23 +23,11 @@ use crate::repositories::{
     contact_lists, contacts, record_lists, records,
 };
 
-/// What a removal took.
-pub struct Removed {
-    /// How many of the rows that were asked for.
-    pub rows: u64,
-    /// The rows below them, by parent.
-    pub children: Vec<Children>,
-}
+/// What the ledger calls the people on a contact list.
+const MEMBER: &str = "contact_list_member";
 
-/// Rows that went because their parent did.
-pub struct Children {
-    /// Their kind.
-    pub resource: &'static str,
-    /// Their parent.
-    pub within: String,
-    /// Which.
-    pub rows: Vec<Written>,
-}
+/// What it calls records.
+const RECORD: &str = "record";
 
 /// Fails when what the rows belong to is not there, or is in the trash.
 pub async fn require_visible(conn: &mut Connection, account: &AccountId, target: &Target) -> Result<(), Error> {
@@ -186,72 +176,76 @@ pub async fn find_obstacles(
     Ok(())
 }
 
-/// Moves locked live rows into the trash.
+/// Moves locked live rows into the trash, and writes that in the ledger, unless they are gone in a moment and it is
+/// written then. Answers how many went.
 pub async fn trash(
     conn: &mut Connection,
-    account: &AccountId,
+    caller: &Caller,
     target: &Target,
     rows: &[RowId],
-    stamp: &Stamp,
-) -> Result<Vec<Written>, Error> {
+    entry: &Entry<'_>,
+    is_written: bool,
+) -> Result<u64, Error> {
+    let account = &caller.account_id;
     let rows: Vec<&RowId> = rows.iter().collect();
     Ok(match target {
-        Target::Contacts(_) => contacts::trash(conn, account, &texts(&rows), stamp).await?,
-        Target::ContactLists(_) => contact_lists::trash(conn, account, &texts(&rows), stamp).await?,
+        Target::Contacts(_) => contacts::trash(conn, caller, entry, is_written, &texts(&rows)).await?,
+        Target::ContactLists(_) => contact_lists::trash(conn, caller, entry, is_written, &texts(&rows)).await?,
         Target::Campaigns(_) => {
             campaigns::let_go(conn, account, &texts(&rows)).await?;
             campaign_record_lists::let_go(conn, account, &texts(&rows)).await?;
-            campaigns::trash(conn, account, &texts(&rows), stamp).await?
+            campaigns::trash(conn, caller, entry, is_written, &texts(&rows)).await?
         }
-        Target::RecordLists => record_lists::trash(conn, account, &uuids(&rows), stamp).await?,
-        Target::Records(list) => records::trash(conn, account, *list, &uuids(&rows), stamp).await?,
+        Target::RecordLists => record_lists::trash(conn, caller, entry, is_written, &uuids(&rows)).await?,
+        Target::Records(list) => records::trash(conn, caller, entry, is_written, *list, &uuids(&rows)).await?,
     })
 }
 
-/// Removes trashed rows for good, and what is below them.
+/// Removes trashed rows for good, and what is below them, and writes that in the ledger: what is below a parent before
+/// it. Answers how many of the rows that were asked for went.
 pub async fn remove(
     conn: &mut Connection,
-    account: &AccountId,
+    caller: &Caller,
     target: &Target,
     ids: &[&str],
+    entry: &Entry<'_>,
     stamp: &Stamp,
-) -> Result<Removed, Error> {
+) -> Result<u64, Error> {
+    let account = &caller.account_id;
     Ok(match target {
-        Target::Contacts(_) => Removed { rows: contacts::remove(conn, account, ids).await?, children: Vec::new() },
+        Target::Contacts(_) => contacts::remove(conn, caller, entry, ids).await?,
         Target::ContactLists(_) => {
             contact_list_members::trash_of(conn, account, ids, stamp).await?;
-            let mut children = Vec::new();
             for list in ids {
-                let rows = contact_list_members::remove_of(conn, account, list).await?;
-                children.push(Children { resource: "contact_list_member", within: (*list).to_owned(), rows });
+                let entry = Entry { resource: MEMBER, within: list, ..entry.clone() };
+                contact_list_members::remove_of(conn, caller, &entry, list).await?;
             }
-            Removed { rows: contact_lists::remove(conn, account, ids).await?, children }
+            contact_lists::remove(conn, caller, entry, ids).await?
         }
         Target::Campaigns(_) => {
             campaigns::forget_attachments(conn, account, ids).await?;
             campaign_record_lists::forget_of_campaigns(conn, account, ids).await?;
-            Removed { rows: campaigns::remove(conn, account, ids).await?, children: Vec::new() }
+            campaigns::remove(conn, caller, entry, ids).await?
         }
         Target::RecordLists => {
             let lists: Vec<Uuid> = ids.iter().filter_map(|id| ids::parse_uuid(id)).collect();
-            let mut children = Vec::new();
             for list in &lists {
                 records::trash_of(conn, account, *list, stamp).await?;
                 records::remove_phones_of(conn, account, *list).await?;
-                let rows = records::remove_of(conn, account, *list).await?;
-                children.push(Children { resource: "record", within: list.to_string(), rows });
+                let entry = Entry { resource: RECORD, within: &list.to_string(), ..entry.clone() };
+                records::remove_of(conn, caller, &entry, *list).await?;
             }
-            Removed { rows: record_lists::remove(conn, account, &lists).await?, children }
+            record_lists::remove(conn, caller, entry, &lists).await?
         }
         Target::Records(list) => {
             let ids: Vec<Uuid> = ids.iter().filter_map(|id| ids::parse_uuid(id)).collect();
             records::remove_phones(conn, account, *list, &ids).await?;
-            Removed { rows: records::remove(conn, account, *list, &ids).await?, children: Vec::new() }
+            records::remove(conn, caller, entry, *list, &ids).await?
         }
     })
 }
 
-/// The ids of the rows that a filter takes, in their order.
+/// The rows that a filter takes, in the order of their ids.
 pub async fn matching(
     conn: &mut Connection,
     account: &AccountId,
@@ -259,13 +253,13 @@ pub async fn matching(
     filter: &Filter,
     among: Among,
     part: Part<'_>,
-) -> Result<Vec<RowId>, Error> {
+) -> Result<Vec<Written>, Error> {
     let is_walk = matches!(part, Part::After(..));
     repositories::plan_for_values(conn).await?;
     if is_walk {
         repositories::walk_in_order(conn, true).await?;
     }
-    let ids = match target {
+    let rows = match target {
         Target::Contacts(stream) => matching::contacts(conn, account, stream.as_str(), filter, among, part).await?,
         Target::ContactLists(stream) => {
             matching::contact_lists(conn, account, stream.as_str(), filter, among, part).await?
@@ -277,7 +271,7 @@ pub async fn matching(
     if is_walk {
         repositories::walk_in_order(conn, false).await?;
     }
-    Ok(ids.into_iter().map(RowId::stored).collect())
+    Ok(rows)
 }
 
 /// What the longest trashed thing of a kind belongs to whose time is over.
@@ -326,10 +320,10 @@ pub async fn count_matching(
 ) -> Result<u64, Error> {
     let (mut count, mut place) = (0, String::new());
     loop {
-        let ids = matching(conn, account, target, filter, among, Part::After(&place, 10_000)).await?;
-        let Some(last) = ids.last() else { return Ok(count) };
-        place = last.as_str().to_owned();
-        count += ids.len() as u64;
+        let rows = matching(conn, account, target, filter, among, Part::After(&place, 10_000)).await?;
+        count += rows.len() as u64;
+        let Some(last) = rows.into_iter().next_back() else { return Ok(count) };
+        place = last.id;
         if count > enough {
             return Ok(count);
         }
@@ -406,28 +400,32 @@ pub async fn lock_removed_by(
     })
 }
 
-/// Removes a batch of the people on a trashed contact list, or of the records in a trashed record list, for good.
+/// Removes a batch of the people on a trashed contact list, or of the records in a trashed record list, for good, and
+/// writes that in the ledger.
 pub async fn remove_children(
     conn: &mut Connection,
-    account: &AccountId,
+    caller: &Caller,
     target: &Target,
     list: &RowId,
+    action: Action,
     stamp: &Stamp,
-) -> Result<Children, Error> {
+) -> Result<(), Error> {
+    let account = &caller.account_id;
     let most = i64::try_from(BATCH).unwrap_or(i64::MAX);
-    let within = list.as_str().to_owned();
+    let Stamp { deletion_id, at, .. } = *stamp;
+    let entry = Entry { deletion_id, resource: RECORD, within: list.as_str(), action, at };
     if let Target::ContactLists(_) = target {
         let ids = contact_list_members::lock_some_of(conn, account, list.as_str(), most).await?;
         contact_list_members::trash(conn, account, list.as_str(), &ids, stamp).await?;
-        let rows = contact_list_members::remove(conn, account, list.as_str(), &ids).await?;
-        return Ok(Children { resource: "contact_list_member", within, rows });
+        contact_list_members::remove(conn, caller, &Entry { resource: MEMBER, ..entry }, list.as_str(), &ids).await?;
+        return Ok(());
     }
     let list = ids::parse_uuid(list.as_str()).ok_or(Error::Internal("a record list's id is a UUID"))?;
     let ids = records::lock_some_of(conn, account, list, most).await?;
-    records::trash(conn, account, list, &ids, stamp).await?;
+    records::trash(conn, caller, &entry, false, list, &ids).await?;
     records::remove_phones(conn, account, list, &ids).await?;
-    let rows = records::remove_some(conn, account, list, &ids).await?;
-    Ok(Children { resource: "record", within, rows })
+    records::remove(conn, caller, &entry, list, &ids).await?;
+    Ok(())
 }
 
 /// What trashed rows were known by, and who is known by it now. Campaigns and record lists may share their names.

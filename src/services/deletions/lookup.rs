@@ -19,7 +19,7 @@ use crate::repositories::{Connection, ledger};
 pub struct Outcome {
     /// Its place among the things asked, from 1.
     pub position: i64,
-    /// The thing as it was named. None where the service found it.
+    /// The thing as it was named, or by its id where the service found it.
     pub item: Option<Identifier>,
     /// What became of it.
     pub told: Told,
@@ -125,9 +125,14 @@ impl Deletions {
         let first = chunk.first_position;
         let items = chunk.sealed_items.map(|sealed| self.open_items(deletion, first, &sealed)).transpose()?;
         let mut items = items.map(Vec::into_iter);
+        let mut item = |told: &Told| match (items.as_mut(), told.rows.as_slice()) {
+            (Some(items), _) => items.next(),
+            (None, [row]) => Some(Identifier::Id(row.clone())),
+            (None, _) => None,
+        };
         let outcome = |(position, told): (i64, Told)| Outcome {
             position,
-            item: items.as_mut().and_then(Iterator::next),
+            item: item(&told),
             told: Told { is_done: is_done(&told.word, allow_missing), ..told },
         };
         Ok((first..).zip(chunk.told.unwrap_or_default()).map(outcome).collect())

@@ -24,9 +24,9 @@ use crate::error::{Error, Thing};
 use crate::postgres::idempotency::Keyed;
 use crate::postgres::{Database, Try};
 use crate::repositories::deletions::NewChunk;
-use crate::repositories::ledger::{self, Action, Entry};
+use crate::repositories::ledger::{Action, Entry};
 use crate::repositories::singles::Single;
-use crate::repositories::{self, Connection, Stamp, Visibility, Wait, Written, jobs};
+use crate::repositories::{self, Connection, Stamp, Visibility, Wait, jobs};
 use crate::sealing::Sealer;
 
 use super::campaigns::of_type;
@@ -463,8 +463,7 @@ async fn trash(
     plan: &Plan,
     stamp: &Stamp,
 ) -> Result<(), Error> {
-    let written = mark(conn, caller, target, plan, stamp).await?;
-    record(conn, caller, target.resource(), &target.within(), Action::Deleted, stamp, &written).await
+    mark(conn, caller, target, plan, &entry(target, &target.within(), Action::Deleted, stamp), true).await
 }
 
 /// Through the trash in the same transaction: the rows are marked and then
@@ -476,14 +475,10 @@ async fn remove(
     plan: &Plan,
     stamp: &Stamp,
 ) -> Result<(), Error> {
-    let mut rows = mark(conn, caller, target, plan, stamp).await?;
-    rows.extend(
-        plan.trashed_before.iter().map(|(id, version)| Written { id: id.as_str().to_owned(), version: *version }),
-    );
-    if rows.is_empty() {
-        return Ok(());
-    }
-    remove_rows(conn, caller, target, &rows, Action::HardDeleted, stamp).await
+    let action = Action::HardDeleted;
+    mark(conn, caller, target, plan, &entry(target, &target.within(), action, stamp), false).await?;
+    let rows = plan.trash.iter().chain(plan.trashed_before.iter().map(|(id, _)| id));
+    remove_rows(conn, caller, target, &rows.map(RowId::as_str).collect::<Vec<_>>(), action, stamp).await
 }
 
 /// Removes trashed rows, which must be locked, and what is below them, and writes that in the ledger.
@@ -491,65 +486,40 @@ async fn remove_rows(
     conn: &mut Connection,
     caller: &Caller,
     target: &Target,
-    rows: &[Written],
+    ids: &[&str],
     action: Action,
     stamp: &Stamp,
 ) -> Result<(), Error> {
-    let ids: Vec<&str> = rows.iter().map(|row| row.id.as_str()).collect();
-    let removed = kinds::remove(conn, &caller.account_id, target, &ids, stamp).await?;
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let removed =
+        kinds::remove(conn, caller, target, ids, &entry(target, &target.within(), action, stamp), stamp).await?;
     // Row security leaves out in silence what it does not let go.
-    if removed.rows != rows.len() as u64 {
-        return Err(Error::Internal("fewer rows were removed than were decided"));
-    }
-    for children in removed.children {
-        record(conn, caller, children.resource, &children.within, action, stamp, &children.rows).await?;
-    }
-    record(conn, caller, target.resource(), &target.within(), action, stamp, rows).await
+    if removed == ids.len() as u64 { Ok(()) } else { Err(Error::Internal("fewer rows were removed than were decided")) }
 }
 
-/// Removes a batch of what is below a trashed list, and writes that in the ledger.
-async fn remove_children(
-    conn: &mut Connection,
-    caller: &Caller,
-    target: &Target,
-    list: &RowId,
-    action: Action,
-    stamp: &Stamp,
-) -> Result<(), Error> {
-    let children = kinds::remove_children(conn, &caller.account_id, target, list, stamp).await?;
-    record(conn, caller, children.resource, &children.within, action, stamp, &children.rows).await
-}
-
+/// Marks what is planned to be trashed.
 async fn mark(
     conn: &mut Connection,
     caller: &Caller,
     target: &Target,
     plan: &Plan,
-    stamp: &Stamp,
-) -> Result<Vec<Written>, Error> {
+    entry: &Entry<'_>,
+    is_written: bool,
+) -> Result<(), Error> {
     if plan.trash.is_empty() {
-        return Ok(Vec::new());
+        return Ok(());
     }
-    let written = kinds::trash(conn, &caller.account_id, target, &plan.trash, stamp).await?;
-    if written.len() == plan.trash.len() {
-        Ok(written)
+    let trashed = kinds::trash(conn, caller, target, &plan.trash, entry, is_written).await?;
+    if trashed == plan.trash.len() as u64 {
+        Ok(())
     } else {
         Err(Error::Internal("fewer rows were trashed than were decided"))
     }
 }
 
-async fn record(
-    conn: &mut Connection,
-    caller: &Caller,
-    resource: &str,
-    within: &str,
-    action: Action,
-    stamp: &Stamp,
-    rows: &[Written],
-) -> Result<(), Error> {
-    if rows.is_empty() {
-        return Ok(());
-    }
-    let entry = Entry { deletion_id: stamp.deletion_id, resource, within, action, at: stamp.at };
-    Ok(ledger::append(conn, caller, &entry, rows).await?)
+/// What the ledger says of rows of a target.
+fn entry<'a>(target: &'a Target, within: &'a str, action: Action, stamp: &Stamp) -> Entry<'a> {
+    Entry { deletion_id: stamp.deletion_id, resource: target.resource(), within, action, at: stamp.at }
 }

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use uuid::Uuid;
 
 use super::lookup::{self, Outcome};
-use super::{Deletions, kinds, record};
+use super::{Deletions, entry, kinds};
 use crate::domain::deletion::{Failure, Mode, Reason, RowId, Target};
 use crate::domain::identifier::Identifier;
 use crate::domain::identity::Caller;
@@ -268,7 +268,8 @@ pub(super) async fn restore(
     if written.len() != restored.len() {
         return Err(Error::Internal("fewer rows were restored than were decided"));
     }
-    record(conn, caller, target.resource(), &target.within(), ledger::Action::Restored, stamp, &written).await?;
+    let within = target.within();
+    ledger::append(conn, caller, &entry(target, &within, ledger::Action::Restored, stamp), &written).await?;
     let mut missing = kinds::missing_lists(conn, account, target, &restored).await?;
     Ok(ids
         .iter()

@@ -3,7 +3,7 @@
 
 use time::Duration;
 
-use super::{Deletions, acting, kinds, remove_children, remove_rows};
+use super::{Deletions, acting, kinds, remove_rows};
 use crate::domain::deletion::{Mode, Options, RowId, Target};
 use crate::domain::identifier::Identifier;
 use crate::domain::identity::Caller;
@@ -135,7 +135,7 @@ impl Deletions {
             // From now on it does not come back.
             Some(list) if rows.is_empty() => {
                 kinds::mark_removing(conn, account, &target, &[list], operation.id).await?;
-                remove_children(conn, &caller, &target, list, ledger::Action::Purged, &stamp).await?;
+                kinds::remove_children(conn, &caller, &target, list, ledger::Action::Purged, &stamp).await?;
             }
             _ => self.purge_rows(conn, &caller, &mut operation, &rows, &stamp).await?,
         }
@@ -152,7 +152,7 @@ impl Deletions {
     ) -> Result<(), Error> {
         let (account, target) = (&caller.account_id, operation.target.clone());
         let ids: Vec<&str> = rows.iter().map(|row| row.id.as_str()).collect();
-        remove_rows(conn, caller, &target, rows, ledger::Action::Purged, stamp).await?;
+        remove_rows(conn, caller, &target, &ids, ledger::Action::Purged, stamp).await?;
         let told: Vec<Told> = ids.iter().map(|id| Told::done(PURGED, vec![(*id).to_owned()])).collect();
         let items: Vec<Identifier> = ids.iter().map(|id| Identifier::Id((*id).to_owned())).collect();
         self.add_told(conn, account, operation, &items, &told).await?;

@@ -1,7 +1,7 @@
 //! What is queued is done batch by batch. A batch, its entries in the ledger, its outcomes, the progress and the job commit
 //! together, so that whatever dies in between loses and repeats nothing.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use secrecy::ExposeSecret;
 use time::Duration;
@@ -9,19 +9,19 @@ use uuid::Uuid;
 
 use super::queue::{among, filter_of};
 use super::restore::{By, DELETED_ROWS, restore};
-use super::{Deletions, acting, kinds, lock, remove_children, remove_rows, within, write};
-use crate::domain::deletion::{self, Key, Mode, Outcome, Reason, Request, RowId};
+use super::{Deletions, acting, kinds, lock, remove_rows, within, write};
+use crate::domain::deletion::{self, Found, Key, Mode, Outcome, Reason, Request, RowId, Target};
 use crate::domain::filter::{Among, Filter};
 use crate::domain::identifier::Identifier;
 use crate::domain::identity::Caller;
 use crate::domain::ids::AccountId;
-use crate::domain::operation::{Action, BATCH, Operation, State, Told};
+use crate::domain::operation::{Action, BATCH, Operation, Resource, State, Told};
 use crate::error::Error;
 use crate::postgres::{Claim, Try};
 use crate::repositories::deletions::{self, NewChunk};
 use crate::repositories::jobs::{self, Job, Kind};
 use crate::repositories::trash::matching::Part;
-use crate::repositories::{Connection, Stamp, ledger};
+use crate::repositories::{Connection, Stamp, Written, ledger};
 
 /// How often a job may fail in a row before its operation is given up.
 const MAX_FAILURES: i32 = 10;
@@ -31,6 +31,15 @@ const MAX_PAUSE: Duration = Duration::minutes(5);
 
 /// The longest that a job waits which has lost a race.
 const MAX_RACE_PAUSE: Duration = Duration::seconds(5);
+
+/// A batch of what a filter took, before it was locked.
+struct Seen<'a> {
+    filter: &'a Filter,
+    among: Among,
+    /// After which id it begins.
+    place: &'a str,
+    rows: &'a [Written],
+}
 
 impl Deletions {
     /// Does the next batch of whichever job is next. Answers whether there was one.
@@ -186,12 +195,12 @@ impl Deletions {
         let account = &caller.account_id;
         let among = among(filter, operation.options.mode);
         let limit = i64::try_from(BATCH).unwrap_or(i64::MAX);
-        let ids = kinds::matching(conn, account, &operation.target, filter, among, Part::After(place, limit)).await?;
-        let Some(last) = ids.last().map(|id| id.as_str().to_owned()) else { return Ok(None) };
-        let items = ids.iter().map(|id| Identifier::Id(id.as_str().to_owned())).collect();
+        let rows = kinds::matching(conn, account, &operation.target, filter, among, Part::After(place, limit)).await?;
+        let Some(last) = rows.last().map(|row| row.id.clone()) else { return Ok(None) };
+        let items = rows.iter().map(|row| Identifier::Id(row.id.clone())).collect();
         let request = self.request(operation, items);
-        let still = Some((filter, among, place));
-        let told = self.delete_batch(conn, caller, operation, &request, still, stamp, which).await?;
+        let seen = Seen { filter, among, place, rows: &rows };
+        let told = self.delete_batch(conn, caller, operation, &request, Some(&seen), stamp, which).await?;
         // What the filter did not take any more when it was locked is none of the deletion's business.
         let (items, told): (Vec<Identifier>, Vec<Told>) = request
             .items
@@ -238,17 +247,15 @@ impl Deletions {
         caller: &Caller,
         operation: &Operation,
         request: &Request,
-        still: Option<(&Filter, Among, &str)>,
+        seen: Option<&Seen<'_>>,
         stamp: &Stamp,
         which: Try,
     ) -> Result<Vec<Told>, Error> {
         let account = &caller.account_id;
         let mut locked = lock(conn, caller, request, which).await?;
-        if let Some((filter, among, place)) = still {
-            let ids: Vec<RowId> = locked.found.values().filter(|row| !row.busy).map(|row| row.id.clone()).collect();
-            let texts: Vec<&str> = ids.iter().map(RowId::as_str).collect();
-            let taken = kinds::matching(conn, account, &request.target, filter, among, Part::Of(place, &texts)).await?;
-            locked.found.retain(|id, row| row.busy || taken.contains(id));
+        if let Some(seen) = seen {
+            let gone = seen.gone(conn, account, &request.target, &locked.found).await?;
+            locked.found.retain(|id, _| !gone.contains(id));
         }
         let mut plan = deletion::decide(&locked.keys, &locked.matches, &locked.found, &request.options);
         let rows = usize::try_from(operation.totals.rows).unwrap_or(usize::MAX).saturating_add(plan.rows());
@@ -266,7 +273,7 @@ impl Deletions {
             })
             .collect();
         let taken = match request.options.mode {
-            Mode::Hard if !missing.is_empty() && still.is_none() => {
+            Mode::Hard if !missing.is_empty() && seen.is_none() => {
                 ledger::took(conn, account, operation.id, &missing).await?
             }
             _ => Vec::new(),
@@ -299,9 +306,9 @@ impl Deletions {
         let action = ledger::Action::HardDeleted;
         let id = RowId::stored(list.id.clone());
         if kinds::large(conn, account, target, &[&id]).await?.is_empty() {
-            remove_rows(conn, caller, target, &[list], action, &stamp).await?;
+            remove_rows(conn, caller, target, &[id.as_str()], action, &stamp).await?;
         } else {
-            remove_children(conn, caller, target, &id, action, &stamp).await?;
+            kinds::remove_children(conn, caller, target, &id, action, &stamp).await?;
         }
         Ok(true)
     }
@@ -318,9 +325,15 @@ impl Deletions {
             return Ok(());
         }
         let first = operation.totals.succeeded + operation.totals.failed + 1;
-        let sealed = self.seal_items(operation.id, first, items)?;
+        // What the service found needs no name where each thing is the one row that changed.
+        let has_names =
+            |(item, told): (&Identifier, &Told)| !matches!(item, Identifier::Id(id) if told.rows == [&**id]);
+        let sealed = match items.iter().zip(told).any(has_names) {
+            true => Some(self.seal_items(operation.id, first, items)?),
+            false => None,
+        };
         let chunk =
-            NewChunk { first_position: first, items: items.len(), sealed_items: Some(&sealed), told: Some(told) };
+            NewChunk { first_position: first, items: items.len(), sealed_items: sealed.as_deref(), told: Some(told) };
         deletions::insert_chunk(conn, account, operation.id, &chunk).await?;
         operation.totals.add(told);
         Ok(())
@@ -368,6 +381,37 @@ impl Deletions {
         let broken = || Error::Internal("a filter that is kept cannot be read");
         let text = self.sealer.open(&filter_of(deletion), sealed).map_err(|_| broken())?;
         serde_json::from_str(text.expose_secret()).map_err(|_| broken())
+    }
+}
+
+impl Seen<'_> {
+    /// The locked rows that the filter does not take any more. A row of the same version is the same row.
+    async fn gone(
+        &self,
+        conn: &mut Connection,
+        account: &AccountId,
+        target: &Target,
+        locked: &HashMap<RowId, Found>,
+    ) -> Result<HashSet<RowId>, Error> {
+        let looks_beyond_rows = self.filter.looks_beyond_rows(Resource::from_target(target));
+        let mut gone = HashSet::new();
+        for row in self.rows {
+            let id = RowId::stored(row.id.clone());
+            let is_other = |found: &&Found| !found.busy && (looks_beyond_rows || found.version != row.version);
+            if locked.get(&id).filter(is_other).is_some() {
+                gone.insert(id);
+            }
+        }
+        if gone.is_empty() {
+            return Ok(gone);
+        }
+        let ids: Vec<RowId> = gone.iter().cloned().collect();
+        let texts: Vec<&str> = ids.iter().map(RowId::as_str).collect();
+        let part = Part::Of(self.place, &texts);
+        for row in kinds::matching(conn, account, target, self.filter, self.among, part).await? {
+            gone.remove(&RowId::stored(row.id));
+        }
+        Ok(gone)
     }
 }
 
