@@ -237,7 +237,7 @@ async fn contact_lists_are_written_together_but_for_those_that_campaigns_hold_on
             3 => {
                 let refused = answer.expect(409);
                 assert_eq!(refused["errors"][0]["reason"], "IN_USE");
-                assert_eq!(refused["data"]["campaignInUse"][0]["_id"].as_str(), Some(campaign.as_str()), "{refused}");
+                assert_eq!(refused["data"]["campaignInUse"][0]["id"], json!(campaign), "{refused}");
             }
             5 => assert_eq!(answer.expect(404)["errors"][0]["reason"], "ALREADY_DELETED"),
             16 => assert_eq!(answer.expect(404)["errors"][0]["reason"], "NOT_FOUND"),
