@@ -2,13 +2,15 @@
 //! and tried again when they lost a race. Beside it what prepares a database
 //! and what checks it.
 
+use std::ops::{Deref, DerefMut};
 use std::str::FromStr;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Postgres, SqlSafeStr, Transaction};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Postgres, SqlSafeStr, SqlStr, Transaction};
 use uuid::Uuid;
 
 use self::idempotency::Keyed;
@@ -33,6 +35,10 @@ const TRIES: u32 = 4;
 /// before it is used.
 const TRUSTED_IDLE: Duration = Duration::from_secs(5);
 
+/// For how long a connection goes from one use to the next at most, before the pool, which tests what comes back to it and
+/// bounds how long it lives, has it again.
+const KEPT_FROM_POOL: Duration = Duration::from_secs(30);
+
 /// No statement of a request runs for longer, and no transaction waits for its
 /// client for longer.
 const STATEMENT_TIMEOUT: &str = "60s";
@@ -47,6 +53,7 @@ const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
 #[derive(Clone)]
 pub struct Database {
     pool: PgPool,
+    spares: Arc<Mutex<Spares>>,
     probe: PgPool,
     lock_timeout: String,
 }
@@ -67,6 +74,62 @@ impl PoolSettings {
     pub fn shared_by(self, threads: usize) -> Self {
         let threads = u32::try_from(threads).unwrap_or(u32::MAX).max(1);
         Self { max_connections: self.max_connections.div_ceil(threads), ..self }
+    }
+}
+
+/// Connections that were used a moment ago and are known to be good: to give one back to the pool takes a round trip.
+#[derive(Default)]
+struct Spares {
+    free: Vec<Held>,
+    /// How many wait for the pool; what is given back is theirs.
+    waiting: usize,
+}
+
+impl Drop for Spares {
+    fn drop(&mut self) {
+        for spare in self.free.drain(..) {
+            // The pool takes nothing back where no runtime runs any more.
+            drop(spare.connection.detach());
+        }
+    }
+}
+
+/// A connection that is out of the pool.
+struct Held {
+    connection: PoolConnection<Postgres>,
+    /// When it came out.
+    since: Instant,
+    /// When it was used last.
+    used: Instant,
+}
+
+impl Deref for Held {
+    type Target = PgConnection;
+
+    fn deref(&self) -> &PgConnection {
+        &self.connection
+    }
+}
+
+impl DerefMut for Held {
+    fn deref_mut(&mut self) -> &mut PgConnection {
+        &mut self.connection
+    }
+}
+
+/// Somebody who waits for the pool, until they have what they wait for or go away.
+struct Waiter<'a>(&'a Mutex<Spares>);
+
+impl<'a> Waiter<'a> {
+    fn new(spares: &'a Mutex<Spares>) -> Self {
+        lock(spares).waiting += 1;
+        Self(spares)
+    }
+}
+
+impl Drop for Waiter<'_> {
+    fn drop(&mut self) {
+        lock(self.0).waiting -= 1;
     }
 }
 
@@ -110,7 +173,8 @@ impl Database {
             })
             .connect_lazy_with(options.clone());
         let probe = PgPoolOptions::new().max_connections(1).acquire_timeout(PROBE_TIMEOUT).connect_lazy_with(options);
-        Self { pool, probe, lock_timeout: format!("{}ms", settings.lock_timeout.as_millis().max(1)) }
+        let spares = Arc::default();
+        Self { pool, spares, probe, lock_timeout: format!("{}ms", settings.lock_timeout.as_millis().max(1)) }
     }
 
     /// A connection apart, for health and the catalog: requests cannot take it.
@@ -120,6 +184,7 @@ impl Database {
 
     /// Closes every connection.
     pub async fn close(&self) {
+        lock(&self.spares).free.clear();
         self.pool.close().await;
         self.probe.close().await;
     }
@@ -135,8 +200,12 @@ impl Database {
         for trust in [Trust::Idle, Trust::Nothing] {
             let mut connection = self.acquire(trust).await?;
             match work(&mut connection).await {
+                Ok(done) => {
+                    self.keep(connection);
+                    return Ok(done);
+                }
                 Err(error) if broke_off(&error) => tracing::warn!(%error, "a connection to the database broke off"),
-                done => return Ok(done?),
+                Err(error) => return Err(error.into()),
             }
         }
         Err(Error::Overloaded)
@@ -154,20 +223,52 @@ impl Database {
         work: impl AsyncFnOnce(&mut PgConnection, &str) -> Result<T, sqlx::Error>,
     ) -> Result<T, Error> {
         let mut connection = self.acquire(Trust::Idle).await?;
-        Ok(work(&mut connection, &self.lock_timeout).await?)
+        let done = work(&mut connection, &self.lock_timeout).await?;
+        self.keep(connection);
+        Ok(done)
     }
 
-    async fn acquire(&self, trust: Trust) -> Result<PoolConnection<Postgres>, Error> {
+    async fn acquire(&self, trust: Trust) -> Result<Held, Error> {
+        match trust {
+            Trust::Idle => {
+                if let Some(spare) = self.spare() {
+                    return Ok(spare);
+                }
+            }
+            Trust::Nothing => lock(&self.spares).free.clear(),
+        }
         loop {
-            let mut connection = self.pool.acquire().await.map_err(|error| match error {
+            let connection = {
+                let _waiter = Waiter::new(&self.spares);
+                self.pool.acquire().await
+            };
+            let mut connection = connection.map_err(|error| match error {
                 sqlx::Error::PoolTimedOut => Error::Overloaded,
                 other => Error::Database(other),
             })?;
             if trust == Trust::Idle || connection.ping().await.is_ok() {
-                return Ok(connection);
+                let now = Instant::now();
+                return Ok(Held { connection, since: now, used: now });
             }
             // A dead one goes, and the pool opens another in its place.
             connection.close_on_drop();
+        }
+    }
+
+    /// A connection that can be used at once. Those that have been away from the pool for too long go back to it.
+    fn spare(&self) -> Option<Held> {
+        let is_good = |spare: &Held| spare.used.elapsed() < TRUSTED_IDLE && spare.since.elapsed() < KEPT_FROM_POOL;
+        let mut spares = lock(&self.spares);
+        spares.free.retain(is_good);
+        spares.free.pop()
+    }
+
+    /// Keeps a connection for the next use. What was done on it must have ended well; any other is dropped, and the pool
+    /// sees to it.
+    fn keep(&self, connection: Held) {
+        let mut spares = lock(&self.spares);
+        if spares.waiting == 0 {
+            spares.free.push(Held { used: Instant::now(), ..connection });
         }
     }
 
@@ -222,18 +323,16 @@ impl Database {
         mut work: impl AsyncFnMut(&mut PgConnection, Try) -> Result<T, Error>,
     ) -> Result<T, Error> {
         self.tried(async |which, trust| {
-            let mut transaction = self.open(account, trust).await?;
-            match work(&mut transaction, which).await {
-                Ok(done) => {
-                    commit(transaction).await?;
-                    Ok(done)
-                }
-                Err(error) => {
-                    // A dropped transaction holds its locks until its connection is used again.
-                    transaction.rollback().await?;
-                    Err(error)
-                }
+            let mut connection = self.acquire(trust).await?;
+            let mut transaction = connection.begin_with(self.begin(account)).await?;
+            let done = work(&mut transaction, which).await;
+            match done {
+                Ok(_) => commit(transaction).await?,
+                // A dropped transaction holds its locks until its connection is used again.
+                Err(_) => transaction.rollback().await?,
             }
+            self.keep(connection);
+            done
         })
         .await
     }
@@ -283,6 +382,7 @@ impl Database {
         let mut transaction = connection.begin().await?;
         let Some((account, claimed)) = claim(&mut transaction).await? else {
             transaction.rollback().await?;
+            self.keep(connection);
             return Ok(Claim::Nothing);
         };
         sqlx::raw_sql(AssertSqlSafe(self.settings(&account))).execute(&mut *transaction).await?;
@@ -295,7 +395,10 @@ impl Database {
             }
         };
         Ok(match ended {
-            Ok(()) => Claim::Done,
+            Ok(()) => {
+                self.keep(connection);
+                Claim::Done
+            }
             Err(Error::Database(error)) if lost_a_race(&error) => Claim::Failed(claimed, Error::Busy),
             Err(error) => Claim::Failed(claimed, error),
         })
@@ -303,9 +406,12 @@ impl Database {
 
     /// Begins a transaction that sees one account only. It owns its connection.
     async fn open(&self, account: &AccountId, trust: Trust) -> Result<Transaction<'static, Postgres>, Error> {
-        // In one round trip.
-        let begin = format!("BEGIN; {}", self.settings(account));
-        Ok(Transaction::begin(self.acquire(trust).await?, Some(AssertSqlSafe(begin).into_sql_str())).await?)
+        Ok(Transaction::begin(self.acquire(trust).await?.connection, Some(self.begin(account))).await?)
+    }
+
+    /// Begins a transaction, and sets it to an account, in one round trip.
+    fn begin(&self, account: &AccountId) -> SqlStr {
+        AssertSqlSafe(format!("BEGIN; {}", self.settings(account))).into_sql_str()
     }
 
     /// What sets a transaction to an account and bounds how long it takes. An account's id is hexadecimal digits, so that
@@ -320,7 +426,11 @@ impl Database {
     }
 }
 
-async fn commit(transaction: Transaction<'static, Postgres>) -> Result<(), Error> {
+fn lock(spares: &Mutex<Spares>) -> MutexGuard<'_, Spares> {
+    spares.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+async fn commit(transaction: Transaction<'_, Postgres>) -> Result<(), Error> {
     transaction.commit().await.map_err(|error| match error {
         // The server answered, and not because it is being shut down: it has rolled back.
         sqlx::Error::Database(_) if !broke_off(&error) => Error::Database(error),

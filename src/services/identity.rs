@@ -103,10 +103,10 @@ impl Identity {
                 streams: streams.iter().map(String::as_str).collect(),
                 request_id: &request_id,
             };
-            match identity.sign_in_anew(&credentials, now).await {
-                Err(Error::InvalidCredentials | Error::InvalidToken) => identity.keyring.recent.forget(&credentials),
-                // When the database has no answer, the next to come waits for one.
-                Ok(_) | Err(_) => {}
+            let renewed = identity.sign_in_anew(&credentials, now).await;
+            // When the database has no answer, the next to come waits for one.
+            if let Err(Error::InvalidCredentials | Error::InvalidToken) = renewed {
+                identity.keyring.recent.forget(&credentials);
             }
         });
     }
