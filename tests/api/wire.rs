@@ -22,6 +22,8 @@ pub struct Counter {
 #[derive(Default)]
 pub struct Wire {
     executed: AtomicU64,
+    /// How often the server was asked to say that it is ready for more.
+    round_trips: AtomicU64,
     /// Whether a connection breaks off when it is told to commit.
     pub cut_at_commit: AtomicBool,
     /// Whether the next connection that is to execute what single deletions share breaks off before the server has heard
@@ -82,6 +84,9 @@ async fn pass_on(client: TcpStream, server: impl AsyncRead + AsyncWrite, wire: A
             if matches!(kind, Some(b'E' | b'Q')) {
                 wire.executed.fetch_add(1, Ordering::SeqCst);
             }
+            if matches!(kind, Some(b'S' | b'Q')) {
+                wire.round_trips.fetch_add(1, Ordering::SeqCst);
+            }
             if body.starts_with(b"COMMIT") && wire.cut_at_commit.load(Ordering::SeqCst) {
                 break;
             }
@@ -128,6 +133,25 @@ pub async fn counted() -> (Counter, TestApp) {
     let counter = Counter::before(database.app()).await;
     let app = TestApp::start_over(database, counter.options.clone()).await;
     (counter, app)
+}
+
+#[tokio::test]
+async fn a_single_deletion_takes_one_round_trip() {
+    let (counter, app) = counted().await;
+    let ids = app.contacts(9_000_000_000, 12).await;
+    let lists = [app.contact_list("one").await, app.contact_list("two").await, app.contact_list("three").await];
+    let contacts = ids.iter().map(|id| app.account.contact_path(id)).collect::<Vec<_>>();
+    let lists = lists.iter().map(|id| app.account.contact_list_path(id)).collect::<Vec<_>>();
+    for (kind, paths) in [("contacts", contacts), ("contact lists", lists)] {
+        // Once, so that the statement has been prepared on the connection.
+        app.delete(&paths[0]).await.expect(200);
+        let before = counter.wire.round_trips.load(Ordering::SeqCst);
+        for path in &paths[1..] {
+            app.delete(path).await.expect(200);
+        }
+        let round_trips = counter.wire.round_trips.load(Ordering::SeqCst) - before;
+        assert_eq!(round_trips, paths.len() as u64 - 1, "{kind}");
+    }
 }
 
 #[tokio::test]
