@@ -103,6 +103,13 @@ struct Held {
     used: Instant,
 }
 
+impl Held {
+    /// Whether it has been used so lately that it lives, as far as anybody knows.
+    fn is_trusted(&self) -> bool {
+        self.used.elapsed() < TRUSTED_IDLE
+    }
+}
+
 impl Deref for Held {
     type Target = PgConnection;
 
@@ -231,7 +238,9 @@ impl Database {
     async fn acquire(&self, trust: Trust) -> Result<Held, Error> {
         match trust {
             Trust::Idle => {
-                if let Some(spare) = self.spare() {
+                if let Some(mut spare) = self.spare()
+                    && (spare.is_trusted() || spare.ping().await.is_ok())
+                {
                     return Ok(spare);
                 }
             }
@@ -255,19 +264,19 @@ impl Database {
         }
     }
 
-    /// A connection that can be used at once. Those that have been away from the pool for too long go back to it.
+    /// The connection that was used last. Others that are idle go back to the pool, which may close them.
     fn spare(&self) -> Option<Held> {
-        let is_good = |spare: &Held| spare.used.elapsed() < TRUSTED_IDLE && spare.since.elapsed() < KEPT_FROM_POOL;
         let mut spares = lock(&self.spares);
-        spares.free.retain(is_good);
-        spares.free.pop()
+        let last = spares.free.pop();
+        spares.free.retain(Held::is_trusted);
+        last
     }
 
     /// Keeps a connection for the next use. What was done on it must have ended well; any other is dropped, and the pool
     /// sees to it.
     fn keep(&self, connection: Held) {
         let mut spares = lock(&self.spares);
-        if spares.waiting == 0 {
+        if spares.waiting == 0 && connection.since.elapsed() < KEPT_FROM_POOL {
             spares.free.push(Held { used: Instant::now(), ..connection });
         }
     }
