@@ -13,7 +13,6 @@ use secrecy::SecretString;
 use sqlx::postgres::PgConnectOptions;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
-use utoipa_actix_web::AppExt;
 
 use crate::clock::Clock;
 use crate::config::{IdentityArgs, LimitArgs};
@@ -204,7 +203,7 @@ pub fn build(parts: Parts, listener: TcpListener) -> Result<Application, StartEr
     let (keep_alive, drain) = (parts.keep_alive, parts.drain);
     let wake: Arc<Notify> = Arc::default();
     let workers = Workers::new(&parts, wake.clone());
-    let document = web::Data::new(Document::generate());
+    let document = web::Data::new(Document::gather());
     let origins = parts.settings.cors_origins.clone();
     let settings = web::Data::new(parts.settings);
     let stopping = Stopping::default();
@@ -230,9 +229,7 @@ pub fn build(parts: Parts, listener: TcpListener) -> Result<Application, StartEr
             .service(web::resource("/livez").guard(guard::Head()).to(health::head_livez))
             .service(web::resource("/readyz").guard(guard::Head()).to(health::head_readyz))
             .configure(|config| refuse_other_methods(config, &document))
-            .into_utoipa_app()
             .configure(handlers::configure)
-            .into_app()
             .default_service(web::to(error::no_such_operation))
     })
     .workers(threads)

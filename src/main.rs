@@ -43,7 +43,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Stream(command) => operator::stream(command).await,
         Command::Client(command) => operator::client(command).await,
         Command::Openapi => {
-            print!("{}", String::from_utf8_lossy(Document::generate().text()));
+            print!("{}", String::from_utf8_lossy(Document::gather().text()));
             Ok(())
         }
     }

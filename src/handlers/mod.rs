@@ -5,9 +5,8 @@ use serde::Serialize;
 use time::OffsetDateTime;
 use time::format_description::well_known::Iso8601;
 use time::format_description::well_known::iso8601::{Config, EncodedConfig, TimePrecision};
-use utoipa_actix_web::scope::scope;
-use utoipa_actix_web::service_config::ServiceConfig;
 
+use self::routes::Routes;
 use crate::domain::deletion::Deletion;
 use actix_web::http::StatusCode;
 use actix_web::http::header::LOCATION;
@@ -27,6 +26,7 @@ pub mod openapi;
 pub mod paging;
 pub mod params;
 pub mod record_lists;
+pub mod routes;
 pub mod trace;
 pub mod v1;
 
@@ -42,29 +42,29 @@ pub struct Settings {
 }
 
 /// Every operation, at its paths.
-pub fn configure(config: &mut ServiceConfig) {
-    config
+pub fn configure(routes: &mut impl Routes) {
+    routes
         .service(health::livez)
         .service(health::readyz)
         .configure(oauth::configure)
-        .service(
-            scope("/agentassist/api/v1/public/{streamId}")
-                .configure(contacts::configure)
-                .configure(campaigns::configure),
-        )
-        .service(
-            scope("/campaign/api/v2/public/{streamId}")
-                .configure(campaigns::configure)
-                .configure(campaigns::configure_second),
-        )
-        .service(
-            scope("/api/v2/public/{streamId}").service(campaigns::campaigns::trigger::trigger_campaign_by_longer_path),
-        )
-        .service(scope("/campaign/api/v1/public/{streamId}").service(campaigns::campaigns::trigger::trigger_campaign))
-        .service(scope("/api/1.1/public/{streamId}").service(campaigns::contact_lists::members::add_contacts))
-        .service(scope("/record-lists").configure(record_lists::configure))
-        .service(scope("/campaigns").configure(record_lists::configure_campaigns))
-        .service(scope("/v1").configure(v1::configure));
+        .scope("/agentassist/api/v1/public/{streamId}", |stream| {
+            stream.configure(contacts::configure).configure(campaigns::configure);
+        })
+        .scope("/campaign/api/v2/public/{streamId}", |stream| {
+            stream.configure(campaigns::configure).configure(campaigns::configure_second);
+        })
+        .scope("/api/v2/public/{streamId}", |stream| {
+            stream.service(campaigns::campaigns::trigger::trigger_campaign_by_longer_path);
+        })
+        .scope("/campaign/api/v1/public/{streamId}", |stream| {
+            stream.service(campaigns::campaigns::trigger::trigger_campaign);
+        })
+        .scope("/api/1.1/public/{streamId}", |stream| {
+            stream.service(campaigns::contact_lists::members::add_contacts);
+        })
+        .scope("/record-lists", record_lists::configure)
+        .scope("/campaigns", record_lists::configure_campaigns)
+        .scope("/v1", v1::configure);
 }
 
 const MILLISECONDS: EncodedConfig =

@@ -8,11 +8,11 @@ use base64::prelude::BASE64_STANDARD;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::auth;
 use super::body::Body;
 use super::error::{self, Failure, Family};
+use super::routes::Routes;
 use crate::domain::identity::Scope;
 use crate::error::Error;
 use crate::services::Services;
@@ -45,8 +45,8 @@ impl Family for OauthFamily {
 }
 
 /// The operations.
-pub fn configure(config: &mut ServiceConfig) {
-    config.service(create_token).service(get_jwks);
+pub fn configure(routes: &mut impl Routes) {
+    routes.service(create_token).service(get_jwks);
 }
 
 /// Get a token for a client

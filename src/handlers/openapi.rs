@@ -1,19 +1,20 @@
 //! The OpenAPI document: generated from the handlers, served, and shown as a page.
 
+use std::sync::OnceLock;
+
 use actix_web::body::MessageBody;
 use actix_web::dev::ResourceDef;
 use actix_web::http::header::CONTENT_TYPE;
 use actix_web::{HttpResponse, get, web};
 use utoipa::ToSchema;
 use utoipa::openapi::header::HeaderBuilder;
-use utoipa::openapi::path::{Operation, ParameterBuilder, ParameterIn, PathItem};
+use utoipa::openapi::path::{HttpMethod, Operation, ParameterBuilder, ParameterIn, PathItem, PathsBuilder};
 use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::security::{
     ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
 };
 use utoipa::openapi::tag::TagBuilder;
 use utoipa::openapi::{Components, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, RefOr, ServerBuilder};
-use utoipa_actix_web::AppExt;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::campaigns::CampaignsError;
@@ -21,19 +22,19 @@ use super::configure;
 use super::contacts::ContactsError;
 use super::oauth::OauthError;
 use super::record_lists::RecordListsError;
+use super::routes::Listed;
 use super::v1::Problem;
 use super::{error, idempotency};
 use crate::error::Error;
 
-/// The document, and the paths and methods in it.
-#[derive(Clone)]
+/// The paths and methods that there are, and the document that describes them.
 pub struct Document {
-    text: web::Bytes,
+    /// Put together when it is first asked for: it is large, and serving takes no more than the routes.
+    text: OnceLock<web::Bytes>,
     routes: Vec<Route>,
 }
 
 /// A path of the document with its methods.
-#[derive(Clone)]
 struct Route {
     path: String,
     pattern: ResourceDef,
@@ -41,6 +42,10 @@ struct Route {
 }
 
 impl Route {
+    fn new(path: String, methods: Vec<&'static str>) -> Self {
+        Self { pattern: ResourceDef::new(path.as_str()), path, methods }
+    }
+
     /// How many parts of the path stand for anything: of two paths that match, the one with fewer is meant.
     fn variables(&self) -> usize {
         self.path.matches('{').count()
@@ -48,40 +53,31 @@ impl Route {
 }
 
 impl Document {
-    /// Generates the document.
+    /// Gathers the routes of all operations.
+    pub fn gather() -> Self {
+        let mut routes: Vec<Route> = Vec::new();
+        for operation in listed().operations {
+            let methods = operation.methods.iter().map(name);
+            match routes.iter_mut().find(|route| route.path == operation.path) {
+                Some(route) => route.methods.extend(methods),
+                None => routes.push(Route::new(operation.path, methods.collect())),
+            }
+        }
+        // What shows the document is not in it.
+        routes.extend(["/openapi.json", "/docs", "/docs/{_:.*}"].map(|path| Route::new(path.to_owned(), vec!["GET"])));
+        Self { text: OnceLock::new(), routes }
+    }
+
+    /// The document as it is served and kept in `openapi/openapi.json`.
     ///
     /// # Panics
     ///
     /// When a handler's description cannot be written as JSON, which a test would have found.
-    pub fn generate() -> Self {
-        let document = document();
-        let text = document.to_pretty_json().expect("descriptions are plain JSON");
-        let mut routes: Vec<_> = document
-            .paths
-            .paths
-            .iter()
-            .map(|(path, item)| {
-                let methods = operations(item).into_iter().filter(|(_, operation)| operation.is_some());
-                Route {
-                    path: path.clone(),
-                    pattern: ResourceDef::new(path.as_str()),
-                    methods: methods.map(|(method, _)| method).collect(),
-                }
-            })
-            .collect();
-        // What shows the document is not in it.
-        let shown = ["/openapi.json", "/docs", "/docs/{_:.*}"].map(|path| Route {
-            path: path.to_owned(),
-            pattern: ResourceDef::new(path),
-            methods: vec!["GET"],
-        });
-        routes.extend(shown);
-        Self { text: web::Bytes::from(text + "\n"), routes }
-    }
-
-    /// The document as it is served and kept in `openapi/openapi.json`.
-    pub fn text(&self) -> &[u8] {
-        &self.text
+    pub fn text(&self) -> &web::Bytes {
+        self.text.get_or_init(|| {
+            let text = document().to_pretty_json().expect("descriptions are plain JSON");
+            web::Bytes::from(text + "\n")
+        })
     }
 
     /// The methods that a path takes; none when there is nothing at the path.
@@ -108,7 +104,7 @@ impl Document {
 /// The document itself, at `/openapi.json`.
 #[get("/openapi.json")]
 pub async fn serve_document(document: web::Data<Document>) -> HttpResponse {
-    HttpResponse::Ok().insert_header((CONTENT_TYPE, "application/json")).body(document.text.clone())
+    HttpResponse::Ok().insert_header((CONTENT_TYPE, "application/json")).body(document.text().clone())
 }
 
 /// The way to the page for those who leave out its slash.
@@ -130,9 +126,22 @@ pub fn page() -> SwaggerUi {
     SwaggerUi::new("/docs/{_:.*}").config(config)
 }
 
+fn listed() -> Listed {
+    let mut listed = Listed::default();
+    configure(&mut listed);
+    listed
+}
+
 fn document() -> OpenApi {
-    let (_, mut document) =
-        actix_web::App::new().into_utoipa_app().openapi(frame()).configure(configure).split_for_parts();
+    let mut document = frame();
+    let mut schemas = Vec::new();
+    for operation in listed().operations {
+        operation.description.schemas(&mut schemas);
+        let items = operation.description.paths().paths.into_values();
+        let paths = items.fold(PathsBuilder::new(), |paths, item| paths.path(&operation.path, item));
+        document.paths.merge(paths.build());
+    }
+    document.components.get_or_insert_default().schemas.extend(schemas);
     for (path, item) in &mut document.paths.paths {
         // The second base path has the operations of the first, and an operation's id must be unique.
         if path.starts_with("/campaign/api/v2/") {
@@ -276,14 +285,17 @@ fn add_schema<T: ToSchema>(components: &mut Components) {
     components.schemas.extend(schemas);
 }
 
-fn operations(item: &PathItem) -> [(&'static str, Option<&Operation>); 5] {
-    [
-        ("GET", item.get.as_ref()),
-        ("POST", item.post.as_ref()),
-        ("PUT", item.put.as_ref()),
-        ("PATCH", item.patch.as_ref()),
-        ("DELETE", item.delete.as_ref()),
-    ]
+fn name(method: &HttpMethod) -> &'static str {
+    match method {
+        HttpMethod::Get => "GET",
+        HttpMethod::Post => "POST",
+        HttpMethod::Put => "PUT",
+        HttpMethod::Delete => "DELETE",
+        HttpMethod::Options => "OPTIONS",
+        HttpMethod::Head => "HEAD",
+        HttpMethod::Patch => "PATCH",
+        HttpMethod::Trace => "TRACE",
+    }
 }
 
 fn operations_mut(item: &mut PathItem) -> [Option<&mut Operation>; 5] {

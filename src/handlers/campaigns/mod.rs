@@ -7,11 +7,11 @@ use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest, HttpResponse};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::auth::{Access, Named};
 use super::error::{ErrorItem, Failure, Family};
 use super::params::ModeParam;
+use super::routes::Routes;
 use crate::domain::campaign::{Attachments, Blocker};
 use crate::domain::identity::Scope;
 use crate::error::Error;
@@ -87,8 +87,8 @@ impl FromRequest for Base {
 type Answer = Result<HttpResponse, Failure<CampaignsFamily>>;
 
 /// The operations that are there under both base paths.
-pub fn configure(config: &mut ServiceConfig) {
-    config
+pub fn configure(routes: &mut impl Routes) {
+    routes
         .service(contact_lists::create::create_contact_list)
         .service(contact_lists::read::list_contact_lists)
         .service(contact_lists::read::post_list_contact_lists)
@@ -106,8 +106,8 @@ pub fn configure(config: &mut ServiceConfig) {
 }
 
 /// The operations that are there under the second base path only.
-pub fn configure_second(config: &mut ServiceConfig) {
-    config.service(campaigns::trigger::trigger_campaign).service(campaigns::trigger::trigger_campaign_by_longer_path);
+pub fn configure_second(routes: &mut impl Routes) {
+    routes.service(campaigns::trigger::trigger_campaign).service(campaigns::trigger::trigger_campaign_by_longer_path);
 }
 
 /// What a single deletion takes in its query.

@@ -3,10 +3,10 @@
 use actix_web::HttpResponse;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::auth::{Access, Named};
 use super::error::{ErrorItem, Failure, Family};
+use super::routes::Routes;
 use super::timestamp;
 use crate::domain::contact::{Contact, ContactStatus};
 use crate::domain::identity::{Caller, Scope};
@@ -50,8 +50,8 @@ impl Access for ContactsAccess {
 type Answer = Result<HttpResponse, Failure<ContactsFamily>>;
 
 /// The family's operations. A literal path comes before the one that takes an id.
-pub fn configure(config: &mut ServiceConfig) {
-    config
+pub fn configure(routes: &mut impl Routes) {
+    routes
         .service(create::create_contacts)
         .service(read::list_contacts)
         .service(delete::bulk_delete_contacts)

@@ -4,12 +4,12 @@ use actix_web::http::header::{ACCEPT, CONTENT_TYPE};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use serde::Serialize;
 use serde_json::{Value, json};
-use utoipa_actix_web::service_config::ServiceConfig;
 use uuid::Uuid;
 
 use super::auth::{Access, Named};
 use super::error::{self, Failure, Family};
 use super::json_text;
+use super::routes::Routes;
 use crate::domain::deletion::Reason;
 use crate::domain::identity::Scope;
 use crate::domain::ids::{self, CampaignId};
@@ -127,8 +127,8 @@ impl Access for RecordListsWriteAccess {
 type Answer = Result<HttpResponse, Failure<RecordListsFamily>>;
 
 /// The family's operations. A literal path comes before the one that takes an id.
-pub fn configure(config: &mut ServiceConfig) {
-    config
+pub fn configure(routes: &mut impl Routes) {
+    routes
         .service(lists::list_record_lists)
         .service(lists::create_record_list)
         .service(lists::get_record_list)
@@ -148,8 +148,8 @@ pub fn configure(config: &mut ServiceConfig) {
 }
 
 /// The family's operations on campaigns.
-pub fn configure_campaigns(config: &mut ServiceConfig) {
-    config
+pub fn configure_campaigns(routes: &mut impl Routes) {
+    routes
         .service(campaigns::list_campaign_record_lists)
         .service(campaigns::attach_record_lists)
         .service(campaigns::detach_record_lists);

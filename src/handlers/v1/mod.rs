@@ -2,10 +2,10 @@
 
 use actix_web::HttpResponse;
 use serde::{Deserialize, Serialize};
-use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::auth::{Access, Named};
 use super::error::{Failure, Native};
+use super::routes::Routes;
 use crate::domain::identity::Scope;
 use crate::domain::operation::Resource;
 
@@ -52,8 +52,8 @@ impl Access for RetentionAccess {
 }
 
 /// The native family's operations.
-pub fn configure(config: &mut ServiceConfig) {
-    config
+pub fn configure(routes: &mut impl Routes) {
+    routes
         .service(deletions::create::create_deletion)
         .service(deletions::read::list_deletions)
         .service(deletions::read::get_deletion)
