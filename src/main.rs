@@ -13,7 +13,8 @@ use expunge::{dev, operator, postgres, telemetry};
 use secrecy::SecretString;
 use sqlx::{Connection, PgConnection};
 
-#[tokio::main]
+// What serves and what works in the background have threads of their own.
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     match run(Cli::parse().command).await {
         Ok(()) => ExitCode::SUCCESS,
