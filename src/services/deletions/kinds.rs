@@ -26,9 +26,6 @@ use crate::repositories::{
 /// What the ledger calls the people on a contact list.
 const MEMBER: &str = "contact_list_member";
 
-/// What it calls records.
-const RECORD: &str = "record";
-
 /// Fails when what the rows belong to is not there, or is in the trash.
 pub async fn require_visible(conn: &mut Connection, account: &AccountId, target: &Target) -> Result<(), Error> {
     match target {
@@ -232,7 +229,7 @@ pub async fn remove(
             for list in &lists {
                 records::trash_of(conn, account, *list, stamp).await?;
                 records::remove_phones_of(conn, account, *list).await?;
-                let entry = Entry { resource: RECORD, within: &list.to_string(), ..entry.clone() };
+                let entry = Entry { resource: Resource::Record.name(), within: &list.to_string(), ..entry.clone() };
                 records::remove_of(conn, caller, &entry, *list).await?;
             }
             record_lists::remove(conn, caller, entry, &lists).await?
@@ -413,7 +410,7 @@ pub async fn remove_children(
     let account = &caller.account_id;
     let most = i64::try_from(BATCH).unwrap_or(i64::MAX);
     let Stamp { deletion_id, at, .. } = *stamp;
-    let entry = Entry { deletion_id, resource: RECORD, within: list.as_str(), action, at };
+    let entry = Entry { deletion_id, resource: Resource::Record.name(), within: list.as_str(), action, at };
     if let Target::ContactLists(_) = target {
         let ids = contact_list_members::lock_some_of(conn, account, list.as_str(), most).await?;
         contact_list_members::trash(conn, account, list.as_str(), &ids, stamp).await?;
