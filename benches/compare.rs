@@ -45,10 +45,14 @@ pub struct Loads {
 }
 
 impl Comparison {
-    /// Measures in rounds, each side in turn, another first in every round. Answers the rates, ours first.
+    /// Measures in rounds, each side in turn, another first in every round, when the service has warmed up. Answers the
+    /// rates, ours first.
     pub async fn rates(&self, bench: &Bench, world: &mut World) -> anyhow::Result<Vec<Vec<f64>>> {
         let mut rates = vec![Vec::new(); self.scripts.len() + 1];
         let sides = rates.len();
+        // Once beforehand: pgbench does not count the time in which it connects, and a service has been running for long.
+        data::refill(&mut world.admin, world.size).await?;
+        closed_loop(world.service.address, (self.lanes)(world)).await?;
         for round in 0..bench.rounds {
             for turn in 0..sides {
                 let side = (round + turn) % sides;
