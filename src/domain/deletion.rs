@@ -2,6 +2,7 @@
 //! pure function: it sees what was asked and the locked rows, and nothing else.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -63,12 +64,12 @@ pub enum Key {
 
 /// The id of a row of any kind, as it is answered and written in the ledger.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct RowId(String);
+pub struct RowId(Arc<str>);
 
 impl RowId {
     /// The id of a row that was read from the database.
     pub fn stored(id: String) -> Self {
-        Self(id)
+        Self(id.into())
     }
 
     /// The id as text.
@@ -79,25 +80,25 @@ impl RowId {
 
 impl From<ContactId> for RowId {
     fn from(id: ContactId) -> Self {
-        Self(id.to_string())
+        Self(id.to_string().into())
     }
 }
 
 impl From<ContactListId> for RowId {
     fn from(id: ContactListId) -> Self {
-        Self(id.to_string())
+        Self(id.to_string().into())
     }
 }
 
 impl From<CampaignId> for RowId {
     fn from(id: CampaignId) -> Self {
-        Self(id.to_string())
+        Self(id.to_string().into())
     }
 }
 
 impl From<Uuid> for RowId {
     fn from(id: Uuid) -> Self {
-        Self(id.to_string())
+        Self(id.to_string().into())
     }
 }
 

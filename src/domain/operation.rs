@@ -207,7 +207,24 @@ impl Totals {
                 false => self.failed += 1,
             }
             self.rows += i64::try_from(one.rows.len()).unwrap_or(i64::MAX);
-            *self.reasons.entry(one.word.clone()).or_default() += 1;
+            self.count(&one.word, 1);
+        }
+    }
+
+    /// With things that were done, each with one row.
+    pub fn add_done(&mut self, word: &str, things: i64) {
+        self.succeeded += things;
+        self.rows += things;
+        self.count(word, things);
+    }
+
+    fn count(&mut self, word: &str, things: i64) {
+        match self.reasons.get_mut(word) {
+            Some(count) => *count += things,
+            None if things > 0 => {
+                self.reasons.insert(word.to_owned(), things);
+            }
+            None => {}
         }
     }
 

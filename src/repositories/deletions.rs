@@ -353,42 +353,44 @@ pub async fn list(
     .collect()
 }
 
-/// The purge of a kind of things, within what they belong to, that is under way; locked.
+/// The purge of a kind of things that is under way, locked, and how far it is.
 pub async fn lock_purge(
     conn: &mut Connection,
     account: &AccountId,
     resource: Resource,
-    within: &str,
-) -> Result<Option<Operation>> {
-    let id = sqlx::query_scalar!(
+) -> Result<Option<(Operation, String)>> {
+    let row = sqlx::query!(
         r#"
-        SELECT id FROM deletions
-        WHERE account_id = $1 AND finished_at IS NULL AND action = 'purge' AND resource = $2 AND within = $3
+        SELECT id, place FROM deletions
+        WHERE account_id = $1 AND finished_at IS NULL AND action = 'purge' AND resource = $2
         ORDER BY created_at
         LIMIT 1
         FOR NO KEY UPDATE
         "#,
         account.as_str(),
         resource.name(),
-        within,
     )
     .fetch_optional(&mut *conn)
     .await?;
-    match id {
-        Some(id) => find(conn, account, id).await,
-        None => Ok(None),
-    }
+    let Some(row) = row else { return Ok(None) };
+    Ok(find(conn, account, row.id).await?.map(|operation| (operation, row.place)))
 }
 
-/// Ends the purges of an account that are under way. Answers how many.
-pub async fn end_purges(conn: &mut Connection, account: &AccountId, at: OffsetDateTime) -> Result<u64> {
+/// Ends the purges of an account that are under way, those of a kind or all. Answers how many.
+pub async fn end_purges(
+    conn: &mut Connection,
+    account: &AccountId,
+    resource: Option<Resource>,
+    at: OffsetDateTime,
+) -> Result<u64> {
     let ended = sqlx::query!(
         r#"
         UPDATE deletions SET state = 'succeeded', finished_at = $2, requested = succeeded
-        WHERE account_id = $1 AND finished_at IS NULL AND action = 'purge'
+        WHERE account_id = $1 AND finished_at IS NULL AND action = 'purge' AND ($3::text IS NULL OR resource = $3)
         "#,
         account.as_str(),
         at,
+        resource.map(Resource::name),
     )
     .execute(conn)
     .await?;

@@ -70,6 +70,8 @@ pub enum Visibility {
 pub struct LockedRow {
     /// Its id.
     pub id: String,
+    /// Where it lies in its table. Good while it is locked and as it was: it is found there without its index.
+    pub spot: String,
     /// Whether it is in the trash.
     pub trashed: bool,
     /// How often it has changed.
@@ -79,6 +81,44 @@ pub struct LockedRow {
     /// The deletion by which it is in the trash.
     pub deletion_id: Option<Uuid>,
 }
+
+/// Locks rows of a table that is called `t`: the text of their ids, and what chooses them. Waits for what others have
+/// locked, or leaves it out.
+macro_rules! locked {
+    ($conn:expr, $wait:expr, $id:literal, $rows:literal, $($value:expr),+ $(,)?) => {
+        match $wait {
+            $crate::repositories::Wait::Block => {
+                sqlx::query_as!(
+                    LockedRow,
+                    "SELECT " + $id + r#" AS "id!", t.ctid::text AS "spot!", t.deleted_at IS NOT NULL AS "trashed!",
+                            t.version, t.held, t.deletion_id
+                    FROM "# + $rows + r#"
+                    ORDER BY t.id
+                    FOR UPDATE OF t
+                    "#,
+                    $($value),+
+                )
+                .fetch_all($conn)
+                .await
+            }
+            $crate::repositories::Wait::Skip => {
+                sqlx::query_as!(
+                    LockedRow,
+                    "SELECT " + $id + r#" AS "id!", t.ctid::text AS "spot!", t.deleted_at IS NOT NULL AS "trashed!",
+                            t.version, t.held, t.deletion_id
+                    FROM "# + $rows + r#"
+                    ORDER BY t.id
+                    FOR UPDATE OF t SKIP LOCKED
+                    "#,
+                    $($value),+
+                )
+                .fetch_all($conn)
+                .await
+            }
+        }
+    };
+}
+pub(in crate::repositories) use locked;
 
 /// A row with the version that it has now.
 #[derive(Clone, Debug)]
@@ -96,12 +136,30 @@ pub async fn plan_for_values(conn: &mut Connection) -> Result<()> {
     Ok(())
 }
 
-/// Has the statements that follow in the transaction walk an index in the order that they answer in, or, with false, be
-/// planned as they come. For the parts of a long walk: to sort what is left of it for each part takes ever so long, and
-/// seems cheap where little is known of how much there is.
-pub async fn walk_in_order(conn: &mut Connection, is_walk: bool) -> Result<()> {
-    let sorts = if is_walk { "off" } else { "on" };
-    sqlx::query!("SELECT set_config('enable_sort', $1, true) AS sorts", sorts).fetch_one(conn).await?;
+/// The same, and has them walk an index in the order that they answer in. For the parts of a long walk: to sort what is
+/// left of it for each part takes ever so long, and seems cheap where little is known of how much there is. To start
+/// helpers for a part, or to compile it, takes longer than the part.
+pub async fn plan_for_a_walk(conn: &mut Connection) -> Result<()> {
+    sqlx::query!(
+        r#"
+        SELECT set_config('plan_cache_mode', 'force_custom_plan', true) AS mode,
+               set_config('enable_sort', 'off', true) AS sorts,
+               set_config('max_parallel_workers_per_gather', '0', true) AS helpers,
+               set_config('jit', 'off', true) AS compiles
+        "#
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(())
+}
+
+/// Has the statements that follow in the transaction planned as they come again.
+pub async fn plan_as_it_comes(conn: &mut Connection) -> Result<()> {
+    sqlx::query!(
+        "SELECT set_config('plan_cache_mode', 'auto', true) AS mode, set_config('enable_sort', 'on', true) AS sorts"
+    )
+    .fetch_one(conn)
+    .await?;
     Ok(())
 }
 

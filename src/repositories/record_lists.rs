@@ -4,7 +4,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::ledger::{Entry, changed};
-use super::{Connection, LockedRow, Result, Wait, Written, unknown_value};
+use super::{Connection, LockedRow, Result, Wait, Written, locked, unknown_value};
 use crate::domain::identity::Caller;
 use crate::domain::ids::AccountId;
 use crate::domain::page::{LastChange, Page};
@@ -308,40 +308,14 @@ pub async fn keep(conn: &mut Connection, account: &AccountId, ids: &[Uuid]) -> R
 
 /// Locks lists for deletion, in the order of their ids.
 pub async fn lock(conn: &mut Connection, account: &AccountId, ids: &[Uuid], wait: Wait) -> Result<Vec<LockedRow>> {
-    match wait {
-        Wait::Block => {
-            sqlx::query_as!(
-                LockedRow,
-                r#"
-                SELECT id::text AS "id!", deleted_at IS NOT NULL AS "trashed!", version, held, deletion_id
-                FROM record_lists
-                WHERE account_id = $1 AND id = ANY($2)
-                ORDER BY record_lists.id
-                FOR UPDATE
-                "#,
-                account.as_str(),
-                ids,
-            )
-            .fetch_all(conn)
-            .await
-        }
-        Wait::Skip => {
-            sqlx::query_as!(
-                LockedRow,
-                r#"
-                SELECT id::text AS "id!", deleted_at IS NOT NULL AS "trashed!", version, held, deletion_id
-                FROM record_lists
-                WHERE account_id = $1 AND id = ANY($2)
-                ORDER BY record_lists.id
-                FOR UPDATE SKIP LOCKED
-                "#,
-                account.as_str(),
-                ids,
-            )
-            .fetch_all(conn)
-            .await
-        }
-    }
+    locked!(
+        conn,
+        wait,
+        "t.id::text",
+        "record_lists t WHERE t.account_id = $1 AND t.id = ANY($2)",
+        account.as_str(),
+        ids,
+    )
 }
 
 /// Those of the ids that exist, whoever has them locked.

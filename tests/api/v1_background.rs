@@ -341,6 +341,57 @@ async fn what_a_filter_does_not_take_any_more_when_it_is_locked_is_spared() {
 }
 
 #[tokio::test]
+async fn what_changes_while_it_is_waited_for_goes_when_it_is_still_meant() {
+    let app = TestApp::start().await;
+    app.work().await;
+    let list = app.record_list("NOTHING").await;
+    let record = json!({"first_name": "a", "last_name": "b", "phone_number": "+14155550100"});
+    for (kind, table) in [("contact", "contacts"), ("record", "records")] {
+        for by_filter in [true, false] {
+            let ids = match kind {
+                "contact" => app.contacts(9_000_000_000, 3).await,
+                _ => app.records(&list, &vec![record.clone(); 3]).await,
+            };
+            let mut body = match kind {
+                "contact" => json!({"resource": kind, "within": {"stream_id": app.account.stream}}),
+                _ => json!({"resource": kind, "within": {"record_list_id": list}}),
+            };
+            match by_filter {
+                true => body["filter"] = json!({"created_before": "2100-01-01T00:00:00Z"}),
+                false => body["items"] = ids.iter().map(|id| json!({"id": id})).collect(),
+            }
+            // Its row is written anew by somebody who has not committed yet: it is found where it was, and lies elsewhere.
+            let mut changer = app.admin.begin().await.expect("a transaction");
+            sqlx::raw_sql(sqlx::AssertSqlSafe(format!(
+                "UPDATE {table} SET first_name = 'c', version = version + 1 WHERE id = '{}'",
+                ids[1]
+            )))
+            .execute(&mut *changer)
+            .await
+            .expect("a change");
+            let committed = async {
+                something_waits_for_a_lock(&app).await;
+                changer.commit().await.expect("the change is committed");
+            };
+            let deleted = async {
+                let answer = app.post("/v1/deletions", &body).await;
+                app.work().await;
+                answer.header("Deletion-Id").expect("an id").to_owned()
+            };
+            let (deletion, ()) = tokio::join!(deleted, committed);
+            let done = app.get(&format!("/v1/deletions/{deletion}")).await.expect(200);
+            assert_eq!(
+                json!([done["state"], done["requested"], done["reasons"]]),
+                json!(["succeeded", 3, {"DELETED": 3}]),
+                "{kind}, by filter {by_filter}"
+            );
+            let live = app.counted(format!("SELECT count(*) FROM {table} WHERE deleted_at IS NULL")).await;
+            assert_eq!(live, 0, "{kind}, by filter {by_filter}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn no_more_rows_go_than_may_in_all_batches_together() {
     let app = TestApp::start().await;
     let list = app.record_list("NOTHING").await;

@@ -1,7 +1,7 @@
 //! Campaigns go into the trash and out of the database.
 
 use super::super::ledger::{Entry, changed};
-use super::super::{Connection, LockedRow, Result, Wait};
+use super::super::{Connection, LockedRow, Result, Wait, locked};
 use crate::domain::campaign::CampaignStatus;
 use crate::domain::identity::Caller;
 use crate::domain::ids::{AccountId, CampaignId, StreamId};
@@ -14,42 +14,15 @@ pub async fn lock(
     ids: &[&str],
     wait: Wait,
 ) -> Result<Vec<LockedRow>> {
-    match wait {
-        Wait::Block => {
-            sqlx::query_as!(
-                LockedRow,
-                r#"
-                SELECT id, deleted_at IS NOT NULL AS "trashed!", version, held, deletion_id
-                FROM campaigns
-                WHERE account_id = $1 AND stream_id = $2 AND id = ANY($3)
-                ORDER BY id
-                FOR UPDATE
-                "#,
-                account.as_str(),
-                stream.as_str(),
-                ids as _,
-            )
-            .fetch_all(conn)
-            .await
-        }
-        Wait::Skip => {
-            sqlx::query_as!(
-                LockedRow,
-                r#"
-                SELECT id, deleted_at IS NOT NULL AS "trashed!", version, held, deletion_id
-                FROM campaigns
-                WHERE account_id = $1 AND stream_id = $2 AND id = ANY($3)
-                ORDER BY id
-                FOR UPDATE SKIP LOCKED
-                "#,
-                account.as_str(),
-                stream.as_str(),
-                ids as _,
-            )
-            .fetch_all(conn)
-            .await
-        }
-    }
+    locked!(
+        conn,
+        wait,
+        "t.id",
+        "campaigns t WHERE t.account_id = $1 AND t.stream_id = $2 AND t.id = ANY($3)",
+        account.as_str(),
+        stream.as_str(),
+        ids as _,
+    )
 }
 
 /// Those of the ids that exist, whoever has them locked.

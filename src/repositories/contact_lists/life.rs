@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use super::super::ledger::{Entry, changed};
 use super::super::singles::{self, Columns, Single};
-use super::super::{Connection, LockedRow, Result, Wait, Written};
+use super::super::{Connection, LockedRow, Result, Wait, Written, locked};
 use super::ContactListRow;
 use crate::domain::contact_list::ContactList;
 use crate::domain::identity::Caller;
@@ -19,42 +19,15 @@ pub async fn lock(
     ids: &[&str],
     wait: Wait,
 ) -> Result<Vec<LockedRow>> {
-    match wait {
-        Wait::Block => {
-            sqlx::query_as!(
-                LockedRow,
-                r#"
-                SELECT id, deleted_at IS NOT NULL AS "trashed!", version, held, deletion_id
-                FROM contact_lists
-                WHERE account_id = $1 AND stream_id = $2 AND id = ANY($3)
-                ORDER BY id
-                FOR UPDATE
-                "#,
-                account.as_str(),
-                stream.as_str(),
-                ids as _,
-            )
-            .fetch_all(conn)
-            .await
-        }
-        Wait::Skip => {
-            sqlx::query_as!(
-                LockedRow,
-                r#"
-                SELECT id, deleted_at IS NOT NULL AS "trashed!", version, held, deletion_id
-                FROM contact_lists
-                WHERE account_id = $1 AND stream_id = $2 AND id = ANY($3)
-                ORDER BY id
-                FOR UPDATE SKIP LOCKED
-                "#,
-                account.as_str(),
-                stream.as_str(),
-                ids as _,
-            )
-            .fetch_all(conn)
-            .await
-        }
-    }
+    locked!(
+        conn,
+        wait,
+        "t.id",
+        "contact_lists t WHERE t.account_id = $1 AND t.stream_id = $2 AND t.id = ANY($3)",
+        account.as_str(),
+        stream.as_str(),
+        ids as _,
+    )
 }
 
 /// Those of the ids that exist, whoever has them locked.

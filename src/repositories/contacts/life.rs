@@ -2,7 +2,7 @@
 
 use super::super::ledger::{Entry, changed};
 use super::super::singles::{self, Columns, Single};
-use super::super::{Connection, LockedRow, Result, Wait};
+use super::super::{Connection, LockedRow, Result, Wait, locked};
 use super::ContactRow;
 use crate::domain::contact::Contact;
 use crate::domain::identity::Caller;
@@ -43,42 +43,15 @@ pub async fn lock(
     ids: &[&str],
     wait: Wait,
 ) -> Result<Vec<LockedRow>> {
-    match wait {
-        Wait::Block => {
-            sqlx::query_as!(
-                LockedRow,
-                r#"
-                SELECT id, deleted_at IS NOT NULL AS "trashed!", version, held, deletion_id
-                FROM contacts
-                WHERE account_id = $1 AND stream_id = $2 AND id = ANY($3)
-                ORDER BY id
-                FOR UPDATE
-                "#,
-                account.as_str(),
-                stream.as_str(),
-                ids as _,
-            )
-            .fetch_all(conn)
-            .await
-        }
-        Wait::Skip => {
-            sqlx::query_as!(
-                LockedRow,
-                r#"
-                SELECT id, deleted_at IS NOT NULL AS "trashed!", version, held, deletion_id
-                FROM contacts
-                WHERE account_id = $1 AND stream_id = $2 AND id = ANY($3)
-                ORDER BY id
-                FOR UPDATE SKIP LOCKED
-                "#,
-                account.as_str(),
-                stream.as_str(),
-                ids as _,
-            )
-            .fetch_all(conn)
-            .await
-        }
-    }
+    locked!(
+        conn,
+        wait,
+        "t.id",
+        "contacts t WHERE t.account_id = $1 AND t.stream_id = $2 AND t.id = ANY($3)",
+        account.as_str(),
+        stream.as_str(),
+        ids as _,
+    )
 }
 
 /// Those of the ids that exist, whoever has them locked.
@@ -98,13 +71,13 @@ pub async fn existing(
     .await
 }
 
-/// Moves live contacts into the trash. They must be locked. Answers how many went.
+/// Moves live contacts, which must be locked, into the trash, from the spots where they lie. Answers how many went.
 pub async fn trash(
     conn: &mut Connection,
     caller: &Caller,
     entry: &Entry<'_>,
     is_written: bool,
-    ids: &[&str],
+    spots: &[&str],
 ) -> Result<u64> {
     changed!(
         conn,
@@ -117,9 +90,9 @@ pub async fn trash(
             purge_at = $9::timestamptz + (
                 SELECT r.days * interval '1 day' FROM retention r WHERE r.account_id = $1 AND r.resource = 'contact'
             )
-        WHERE account_id = $1 AND id = ANY($11) AND deleted_at IS NULL
+        WHERE account_id = $1 AND ctid = ANY($11::text[]::tid[]) AND deleted_at IS NULL
         "#,
-        ids as _,
+        spots as _,
     )
 }
 

@@ -7,7 +7,7 @@ use crate::domain::ids::AccountId;
 use crate::domain::phone::PhoneKey;
 use crate::domain::record::ExternalReference;
 use crate::repositories::ledger::{Entry, changed};
-use crate::repositories::{Connection, LockedRow, Result, Wait};
+use crate::repositories::{Connection, LockedRow, Result, Wait, locked};
 
 /// The records, live or trashed, that have one of the numbers, by number.
 pub async fn with_numbers(
@@ -71,42 +71,15 @@ pub async fn lock(
     ids: &[Uuid],
     wait: Wait,
 ) -> Result<Vec<LockedRow>> {
-    match wait {
-        Wait::Block => {
-            sqlx::query_as!(
-                LockedRow,
-                r#"
-                SELECT id::text AS "id!", deleted_at IS NOT NULL AS "trashed!", version, held, deletion_id
-                FROM records
-                WHERE account_id = $1 AND record_list_id = $2 AND id = ANY($3)
-                ORDER BY records.id
-                FOR UPDATE
-                "#,
-                account.as_str(),
-                list,
-                ids,
-            )
-            .fetch_all(conn)
-            .await
-        }
-        Wait::Skip => {
-            sqlx::query_as!(
-                LockedRow,
-                r#"
-                SELECT id::text AS "id!", deleted_at IS NOT NULL AS "trashed!", version, held, deletion_id
-                FROM records
-                WHERE account_id = $1 AND record_list_id = $2 AND id = ANY($3)
-                ORDER BY records.id
-                FOR UPDATE SKIP LOCKED
-                "#,
-                account.as_str(),
-                list,
-                ids,
-            )
-            .fetch_all(conn)
-            .await
-        }
-    }
+    locked!(
+        conn,
+        wait,
+        "t.id::text",
+        "records t WHERE t.account_id = $1 AND t.record_list_id = $2 AND t.id = ANY($3)",
+        account.as_str(),
+        list,
+        ids,
+    )
 }
 
 /// Those of the ids that exist, whoever has them locked.
@@ -121,14 +94,14 @@ pub async fn existing(conn: &mut Connection, account: &AccountId, list: Uuid, id
     .await
 }
 
-/// Moves live records into the trash. They must be locked. Answers how many went.
+/// Moves live records, which must be locked, into the trash, from the spots where they lie. Answers how many went.
 pub async fn trash(
     conn: &mut Connection,
     caller: &Caller,
     entry: &Entry<'_>,
     is_written: bool,
     list: Uuid,
-    ids: &[Uuid],
+    spots: &[&str],
 ) -> Result<u64> {
     changed!(
         conn,
@@ -141,9 +114,9 @@ pub async fn trash(
             purge_at = $9::timestamptz + (
                 SELECT r.days * interval '1 day' FROM retention r WHERE r.account_id = $1 AND r.resource = 'record'
             )
-        WHERE account_id = $1 AND record_list_id = $12 AND id = ANY($11) AND deleted_at IS NULL
+        WHERE account_id = $1 AND record_list_id = $12 AND ctid = ANY($11::text[]::tid[]) AND deleted_at IS NULL
         "#,
-        ids,
+        spots as _,
         list,
     )
 }

@@ -133,11 +133,16 @@ pub async fn count_each(
     Ok(rows.into_iter().map(|row| (row.list, row.count)).collect())
 }
 
-/// Locks some records of a list, live or trashed, in the order of their ids. Answers which.
-pub async fn lock_some_of(conn: &mut Connection, account: &AccountId, list: Uuid, limit: i64) -> Result<Vec<Uuid>> {
-    sqlx::query_scalar!(
+/// Locks some records of a list, live or trashed, in the order of their ids. Answers which, and the spots where they lie.
+pub async fn lock_some_of(
+    conn: &mut Connection,
+    account: &AccountId,
+    list: Uuid,
+    limit: i64,
+) -> Result<(Vec<Uuid>, Vec<String>)> {
+    let rows = sqlx::query!(
         r#"
-        SELECT id FROM records
+        SELECT id, ctid::text AS "spot!" FROM records
         WHERE account_id = $1 AND record_list_id = $2
         ORDER BY id
         LIMIT $3
@@ -148,5 +153,6 @@ pub async fn lock_some_of(conn: &mut Connection, account: &AccountId, list: Uuid
         limit,
     )
     .fetch_all(conn)
-    .await
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.id, row.spot)).unzip())
 }

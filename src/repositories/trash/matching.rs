@@ -17,20 +17,20 @@ pub enum Part<'a> {
 }
 
 impl<'a> Part<'a> {
-    fn place(self) -> &'a str {
+    pub(super) fn place(self) -> &'a str {
         match self {
             Part::After(place, _) | Part::Of(place, _) => place,
         }
     }
 
-    fn ids(self) -> Option<&'a [&'a str]> {
+    pub(super) fn ids(self) -> Option<&'a [&'a str]> {
         match self {
             Part::After(..) => None,
             Part::Of(_, ids) => Some(ids),
         }
     }
 
-    fn limit(self) -> i64 {
+    pub(super) fn limit(self) -> i64 {
         match self {
             Part::After(_, limit) => limit,
             Part::Of(_, ids) => i64::try_from(ids.len()).unwrap_or(i64::MAX),
@@ -38,27 +38,83 @@ impl<'a> Part<'a> {
     }
 
     /// The same, of ids that are UUIDs.
-    fn uuid_place(self) -> Uuid {
+    pub(super) fn uuid_place(self) -> Uuid {
         ids::parse_uuid(self.place()).unwrap_or(Uuid::nil())
     }
 
-    fn uuids(self) -> Option<Vec<Uuid>> {
+    pub(super) fn uuids(self) -> Option<Vec<Uuid>> {
         self.ids().map(|texts| texts.iter().filter_map(|id| ids::parse_uuid(id)).collect())
     }
 }
 
 /// The end of the numbers that begin so: the character after 9 comes after all digits.
-fn prefix_end(prefix: Option<&str>) -> Option<String> {
+pub(super) fn prefix_end(prefix: Option<&str>) -> Option<String> {
     prefix.map(|prefix| format!("{prefix}:"))
 }
 
-fn name(among: Among) -> &'static str {
+pub(super) fn name(among: Among) -> &'static str {
     match among {
         Among::Live => "live",
         Among::Trashed => "trashed",
         Among::All => "all",
     }
 }
+
+/// The text of the rows' ids, and what chooses them.
+macro_rules! found {
+    ({ $conn:ident, $id:literal } $rows:literal, $($value:expr),+ $(,)?) => {
+        sqlx::query_as!(
+            Written,
+            "SELECT " + $id + r#" AS "id!", t.version FROM "# + $rows + " ORDER BY t.id LIMIT $12",
+            $($value),+
+        )
+        .fetch_all($conn)
+        .await
+    };
+}
+
+/// Which contacts of a stream a filter takes, for a macro that makes a statement of it: what chooses them, after `FROM`,
+/// and its values, `$1` to `$16`, of which `$12` is how many at most.
+macro_rules! contacts_matching {
+    ($make:ident!, $account:ident, $within:expr, $filter:ident, $among:expr, $part:ident, $($more:tt)*) => {
+        $make!(
+            { $($more)* }
+            r#"
+            contacts t
+            WHERE t.account_id = $1 AND t.stream_id = $2
+              AND ($3 = 'all' OR ($3 = 'trashed') = (t.deleted_at IS NOT NULL))
+              AND ($4::timestamptz IS NULL OR t.created_at >= $4) AND ($5::timestamptz IS NULL OR t.created_at <= $5)
+              AND ($6::timestamptz IS NULL OR t.updated_at >= $6) AND ($7::timestamptz IS NULL OR t.updated_at <= $7)
+              AND ($8::timestamptz IS NULL OR t.deleted_at >= $8) AND ($9::timestamptz IS NULL OR t.deleted_at <= $9)
+              AND t.id > $10 AND ($11::text[] IS NULL OR t.id = ANY($11))
+              AND ($13::text IS NULL OR ltrim(t.country_code, '+0') = $13)
+              AND ($14::text IS NULL OR (t.phone_key >= $14 AND t.phone_key < $15))
+              AND ($16::text IS NULL OR EXISTS (
+                  SELECT FROM contact_list_members m
+                  JOIN contact_lists l ON l.account_id = m.account_id AND l.id = m.list_id AND l.deleted_at IS NULL
+                  WHERE m.account_id = $1 AND m.list_id = $16 AND m.phone_key = t.phone_key AND m.deleted_at IS NULL
+              ))
+            "#,
+            $account.as_str(),
+            $within,
+            name($among),
+            $filter.created.after,
+            $filter.created.before,
+            $filter.updated.after,
+            $filter.updated.before,
+            $filter.deleted.after,
+            $filter.deleted.before,
+            $part.place(),
+            $part.ids() as _,
+            $part.limit(),
+            $filter.country_code,
+            $filter.number_prefix,
+            prefix_end($filter.number_prefix.as_deref()),
+            $filter.member_of,
+        )
+    };
+}
+pub(super) use contacts_matching;
 
 /// Contacts of a stream.
 pub async fn contacts(
@@ -69,46 +125,7 @@ pub async fn contacts(
     among: Among,
     part: Part<'_>,
 ) -> Result<Vec<Written>> {
-    sqlx::query_as!(
-        Written,
-        r#"
-        SELECT t.id, t.version
-        FROM contacts t
-        WHERE t.account_id = $1 AND t.stream_id = $2
-          AND ($3 = 'all' OR ($3 = 'trashed') = (t.deleted_at IS NOT NULL))
-          AND ($4::timestamptz IS NULL OR t.created_at >= $4) AND ($5::timestamptz IS NULL OR t.created_at <= $5)
-          AND ($6::timestamptz IS NULL OR t.updated_at >= $6) AND ($7::timestamptz IS NULL OR t.updated_at <= $7)
-          AND ($8::timestamptz IS NULL OR t.deleted_at >= $8) AND ($9::timestamptz IS NULL OR t.deleted_at <= $9)
-          AND t.id > $10 AND ($11::text[] IS NULL OR t.id = ANY($11))
-          AND ($13::text IS NULL OR ltrim(t.country_code, '+0') = $13)
-          AND ($14::text IS NULL OR (t.phone_key >= $14 AND t.phone_key < $15))
-          AND ($16::text IS NULL OR EXISTS (
-              SELECT FROM contact_list_members m
-              JOIN contact_lists l ON l.account_id = m.account_id AND l.id = m.list_id AND l.deleted_at IS NULL
-              WHERE m.account_id = $1 AND m.list_id = $16 AND m.phone_key = t.phone_key AND m.deleted_at IS NULL
-          ))
-        ORDER BY t.id
-        LIMIT $12
-        "#,
-        account.as_str(),
-        within,
-        name(among),
-        filter.created.after,
-        filter.created.before,
-        filter.updated.after,
-        filter.updated.before,
-        filter.deleted.after,
-        filter.deleted.before,
-        part.place(),
-        part.ids() as _,
-        part.limit(),
-        filter.country_code,
-        filter.number_prefix,
-        prefix_end(filter.number_prefix.as_deref()),
-        filter.member_of,
-    )
-    .fetch_all(conn)
-    .await
+    contacts_matching!(found!, account, within, filter, among, part, conn, "t.id")
 }
 
 /// Contact lists of a stream.
@@ -231,6 +248,48 @@ pub async fn record_lists(
     .await
 }
 
+/// The same of records of a list.
+macro_rules! records_matching {
+    ($make:ident!, $account:ident, $within:expr, $filter:ident, $among:expr, $part:ident, $($more:tt)*) => {
+        $make!(
+            { $($more)* }
+            r#"
+            records t
+            WHERE t.account_id = $1 AND t.record_list_id = $2
+              AND ($3 = 'all' OR ($3 = 'trashed') = (t.deleted_at IS NOT NULL))
+              AND ($4::timestamptz IS NULL OR t.created_at >= $4) AND ($5::timestamptz IS NULL OR t.created_at <= $5)
+              AND ($6::timestamptz IS NULL OR t.updated_at >= $6) AND ($7::timestamptz IS NULL OR t.updated_at <= $7)
+              AND ($8::timestamptz IS NULL OR t.deleted_at >= $8) AND ($9::timestamptz IS NULL OR t.deleted_at <= $9)
+              AND t.id > $10 AND ($11::uuid[] IS NULL OR t.id = ANY($11))
+              AND ($13::smallint IS NULL OR t.priority = $13)
+              AND ($14::text IS NULL OR t.external_provider = $14)
+              AND ($15::text IS NULL OR EXISTS (
+                  SELECT FROM record_phones p
+                  WHERE p.account_id = $1 AND p.record_list_id = $2 AND p.record_id = t.id AND NOT p.replaced
+                    AND p.phone_key >= $15 AND p.phone_key < $16
+              ))
+            "#,
+            $account.as_str(),
+            $within,
+            name($among),
+            $filter.created.after,
+            $filter.created.before,
+            $filter.updated.after,
+            $filter.updated.before,
+            $filter.deleted.after,
+            $filter.deleted.before,
+            $part.uuid_place(),
+            $part.uuids() as _,
+            $part.limit(),
+            $filter.priority,
+            $filter.external_provider,
+            $filter.number_prefix,
+            prefix_end($filter.number_prefix.as_deref()),
+        )
+    };
+}
+pub(super) use records_matching;
+
 /// Records of a list.
 pub async fn records(
     conn: &mut Connection,
@@ -240,44 +299,5 @@ pub async fn records(
     among: Among,
     part: Part<'_>,
 ) -> Result<Vec<Written>> {
-    sqlx::query_as!(
-        Written,
-        r#"
-        SELECT t.id::text AS "id!", t.version
-        FROM records t
-        WHERE t.account_id = $1 AND t.record_list_id = $2
-          AND ($3 = 'all' OR ($3 = 'trashed') = (t.deleted_at IS NOT NULL))
-          AND ($4::timestamptz IS NULL OR t.created_at >= $4) AND ($5::timestamptz IS NULL OR t.created_at <= $5)
-          AND ($6::timestamptz IS NULL OR t.updated_at >= $6) AND ($7::timestamptz IS NULL OR t.updated_at <= $7)
-          AND ($8::timestamptz IS NULL OR t.deleted_at >= $8) AND ($9::timestamptz IS NULL OR t.deleted_at <= $9)
-          AND t.id > $10 AND ($11::uuid[] IS NULL OR t.id = ANY($11))
-          AND ($13::smallint IS NULL OR t.priority = $13)
-          AND ($14::text IS NULL OR t.external_provider = $14)
-          AND ($15::text IS NULL OR EXISTS (
-              SELECT FROM record_phones p
-              WHERE p.account_id = $1 AND p.record_list_id = $2 AND p.record_id = t.id AND NOT p.replaced
-                AND p.phone_key >= $15 AND p.phone_key < $16
-          ))
-        ORDER BY t.id
-        LIMIT $12
-        "#,
-        account.as_str(),
-        within,
-        name(among),
-        filter.created.after,
-        filter.created.before,
-        filter.updated.after,
-        filter.updated.before,
-        filter.deleted.after,
-        filter.deleted.before,
-        part.uuid_place(),
-        part.uuids() as _,
-        part.limit(),
-        filter.priority,
-        filter.external_provider,
-        filter.number_prefix,
-        prefix_end(filter.number_prefix.as_deref()),
-    )
-    .fetch_all(conn)
-    .await
+    records_matching!(found!, account, within, filter, among, part, conn, "t.id::text")
 }

@@ -5,3 +5,4 @@ pub mod matching;
 pub mod purge;
 pub mod restore;
 pub mod search;
+pub mod sweep;

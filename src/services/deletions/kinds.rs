@@ -16,8 +16,9 @@ use crate::domain::record::ExternalReference;
 use crate::error::{Error, Thing};
 use crate::repositories::ledger::{Action, Entry};
 use crate::repositories::trash::matching::{self, Part};
-use crate::repositories::trash::purge::{self, Over};
+use crate::repositories::trash::purge::{self, Over, OverRow, Place};
 use crate::repositories::trash::restore::{self, Known};
+use crate::repositories::trash::sweep::{self, Kept, Swept};
 use crate::repositories::{
     self, Connection, LockedRow, Stamp, Wait, Written, campaign_record_lists, campaigns, contact_list_members,
     contact_lists, contacts, record_lists, records,
@@ -174,19 +175,23 @@ pub async fn find_obstacles(
 }
 
 /// Moves locked live rows into the trash, and writes that in the ledger, unless they are gone in a moment and it is
-/// written then. Answers how many went.
+/// written then. `spots` are where they lie. Answers how many went.
 pub async fn trash(
     conn: &mut Connection,
     caller: &Caller,
     target: &Target,
     rows: &[RowId],
+    spots: &HashMap<RowId, String>,
     entry: &Entry<'_>,
     is_written: bool,
 ) -> Result<u64, Error> {
     let account = &caller.account_id;
+    let spots = || rows.iter().filter_map(|row| spots.get(row)).map(String::as_str).collect::<Vec<&str>>();
     let rows: Vec<&RowId> = rows.iter().collect();
     Ok(match target {
-        Target::Contacts(_) => contacts::trash(conn, caller, entry, is_written, &texts(&rows)).await?,
+        // Those that come in thousands are not looked for in their index a second time.
+        Target::Contacts(_) => contacts::trash(conn, caller, entry, is_written, &spots()).await?,
+        Target::Records(list) => records::trash(conn, caller, entry, is_written, *list, &spots()).await?,
         Target::ContactLists(_) => contact_lists::trash(conn, caller, entry, is_written, &texts(&rows)).await?,
         Target::Campaigns(_) => {
             campaigns::let_go(conn, account, &texts(&rows)).await?;
@@ -194,7 +199,6 @@ pub async fn trash(
             campaigns::trash(conn, caller, entry, is_written, &texts(&rows)).await?
         }
         Target::RecordLists => record_lists::trash(conn, caller, entry, is_written, &uuids(&rows)).await?,
-        Target::Records(list) => records::trash(conn, caller, entry, is_written, *list, &uuids(&rows)).await?,
     })
 }
 
@@ -251,10 +255,9 @@ pub async fn matching(
     among: Among,
     part: Part<'_>,
 ) -> Result<Vec<Written>, Error> {
-    let is_walk = matches!(part, Part::After(..));
-    repositories::plan_for_values(conn).await?;
-    if is_walk {
-        repositories::walk_in_order(conn, true).await?;
+    match part {
+        Part::After(..) => repositories::plan_for_a_walk(conn).await?,
+        Part::Of(..) => repositories::plan_for_values(conn).await?,
     }
     let rows = match target {
         Target::Contacts(stream) => matching::contacts(conn, account, stream.as_str(), filter, among, part).await?,
@@ -265,10 +268,32 @@ pub async fn matching(
         Target::RecordLists => matching::record_lists(conn, account, "", filter, among, part).await?,
         Target::Records(list) => matching::records(conn, account, *list, filter, among, part).await?,
     };
-    if is_walk {
-        repositories::walk_in_order(conn, false).await?;
-    }
+    repositories::plan_as_it_comes(conn).await?;
     Ok(rows)
+}
+
+/// Moves the next live rows that a filter takes into the trash, and writes them and what became of them down, in one
+/// statement. None for kinds of which something may stand in the way of a row, or for a filter that must be asked again
+/// when rows are locked.
+pub async fn sweep(
+    conn: &mut Connection,
+    caller: &Caller,
+    target: &Target,
+    filter: &Filter,
+    part: Part<'_>,
+    entry: &Entry<'_>,
+    kept: Kept<'_>,
+) -> Result<Option<Swept>, Error> {
+    let is_simple = matches!(target, Target::Contacts(_) | Target::Records(_));
+    if !is_simple || filter.looks_beyond_rows(Resource::from_target(target)) {
+        return Ok(None);
+    }
+    repositories::plan_for_a_walk(conn).await?;
+    Ok(match target {
+        Target::Contacts(stream) => Some(sweep::contacts(conn, caller, stream, filter, part, entry, kept).await?),
+        Target::Records(list) => Some(sweep::records(conn, caller, *list, filter, part, entry, kept).await?),
+        Target::ContactLists(_) | Target::Campaigns(_) | Target::RecordLists => None,
+    })
 }
 
 /// What the longest trashed thing of a kind belongs to whose time is over.
@@ -289,20 +314,23 @@ pub async fn next_over(
     target.transpose()
 }
 
-/// Locks trashed things whose time is over.
+/// Locks trashed things whose time is over, after a place.
 pub async fn lock_over(
     conn: &mut Connection,
     account: &AccountId,
     target: &Target,
     over: Over,
+    after: &Place,
     limit: i64,
-) -> Result<Vec<Written>, Error> {
+) -> Result<Vec<OverRow>, Error> {
     Ok(match target {
-        Target::Contacts(stream) => purge::lock_contacts(conn, account, stream.as_str(), over, limit).await?,
-        Target::ContactLists(stream) => purge::lock_contact_lists(conn, account, stream.as_str(), over, limit).await?,
-        Target::Campaigns(stream) => purge::lock_campaigns(conn, account, stream.as_str(), over, limit).await?,
-        Target::RecordLists => purge::lock_record_lists(conn, account, over, limit).await?,
-        Target::Records(list) => purge::lock_records(conn, account, *list, over, limit).await?,
+        Target::Contacts(stream) => purge::lock_contacts(conn, account, stream.as_str(), over, after, limit).await?,
+        Target::ContactLists(stream) => {
+            purge::lock_contact_lists(conn, account, stream.as_str(), over, after, limit).await?
+        }
+        Target::Campaigns(stream) => purge::lock_campaigns(conn, account, stream.as_str(), over, after, limit).await?,
+        Target::RecordLists => purge::lock_record_lists(conn, account, over, after, limit).await?,
+        Target::Records(list) => purge::lock_records(conn, account, *list, over, after, limit).await?,
     })
 }
 
@@ -418,8 +446,9 @@ pub async fn remove_children(
         return Ok(());
     }
     let list = ids::parse_uuid(list.as_str()).ok_or(Error::Internal("a record list's id is a UUID"))?;
-    let ids = records::lock_some_of(conn, account, list, most).await?;
-    records::trash(conn, caller, &entry, false, list, &ids).await?;
+    let (ids, spots) = records::lock_some_of(conn, account, list, most).await?;
+    let spots: Vec<&str> = spots.iter().map(String::as_str).collect();
+    records::trash(conn, caller, &entry, false, list, &spots).await?;
     records::remove_phones(conn, account, list, &ids).await?;
     records::remove(conn, caller, &entry, list, &ids).await?;
     Ok(())

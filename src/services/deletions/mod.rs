@@ -61,6 +61,8 @@ struct Locked {
     keys: Vec<Option<Key>>,
     matches: HashMap<Key, Vec<RowId>>,
     found: HashMap<RowId, Found>,
+    /// Where the rows lie, as the database says while they are locked.
+    spots: HashMap<RowId, String>,
 }
 
 impl Deletions {
@@ -262,7 +264,7 @@ impl Deletions {
             outcomes: Vec::new(),
         };
         if !options.validate_only {
-            let large = write(conn, caller, &request.target, options.mode, &plan, stamp).await?;
+            let large = write(conn, caller, &request.target, options.mode, &plan, &locked.spots, stamp).await?;
             deletion.is_queued = !large.is_empty();
         }
         deletion.outcomes = plan.outcomes;
@@ -399,16 +401,13 @@ async fn lock(conn: &mut Connection, caller: &Caller, request: &Request, which: 
         return Err(Error::TooLarge { what: "records that have the numbers or references", limit: MAX_MATCHES });
     }
     let wait = if which == Try::Last { Wait::Skip } else { Wait::Block };
-    let locked = kinds::lock(conn, account, target, &ids, wait).await?;
-    let mut found: HashMap<RowId, Found> = locked
-        .into_iter()
-        .map(|row| {
-            let id = RowId::stored(row.id);
-            let found =
-                Found { deletion_id: row.deletion_id, ..Found::locked(id.clone(), row.trashed, row.version, row.held) };
-            (id, found)
-        })
-        .collect();
+    let (mut found, mut spots) = (HashMap::new(), HashMap::new());
+    for row in kinds::lock(conn, account, target, &ids, wait).await? {
+        let id = RowId::stored(row.id);
+        spots.insert(id.clone(), row.spot);
+        let known = Found::locked(id.clone(), row.trashed, row.version, row.held);
+        found.insert(id, Found { deletion_id: row.deletion_id, ..known });
+    }
     if wait == Wait::Skip {
         let skipped: Vec<&RowId> = ids.iter().copied().filter(|id| !found.contains_key(id)).collect();
         for id in kinds::existing(conn, account, target, &skipped).await? {
@@ -425,7 +424,7 @@ async fn lock(conn: &mut Connection, caller: &Caller, request: &Request, which: 
         }
     }
     kinds::find_obstacles(conn, account, target, request.options.mode, &mut found).await?;
-    Ok(Locked { keys: asked, matches, found })
+    Ok(Locked { keys: asked, matches, found, spots })
 }
 
 /// Does what has been decided. Answers the lists that are too large to be removed in one transaction: they are hidden,
@@ -436,23 +435,24 @@ async fn write(
     target: &Target,
     mode: Mode,
     plan: &Plan,
+    spots: &HashMap<RowId, String>,
     stamp: &Stamp,
 ) -> Result<HashSet<RowId>, Error> {
     if mode == Mode::Soft {
-        trash(conn, caller, target, plan, stamp).await?;
+        trash(conn, caller, target, plan, spots, stamp).await?;
         return Ok(HashSet::new());
     }
     let rows: Vec<&RowId> = plan.trash.iter().chain(plan.trashed_before.iter().map(|(id, _)| id)).collect();
     let large = kinds::large(conn, &caller.account_id, target, &rows).await?;
     if large.is_empty() {
-        remove(conn, caller, target, plan, stamp).await?;
+        remove(conn, caller, target, plan, spots, stamp).await?;
         return Ok(large);
     }
     let (hidden, gone) = plan.split(|id| large.contains(id));
-    trash(conn, caller, target, &hidden, stamp).await?;
+    trash(conn, caller, target, &hidden, spots, stamp).await?;
     let marked: Vec<&RowId> = large.iter().collect();
     kinds::mark_removing(conn, &caller.account_id, target, &marked, stamp.deletion_id).await?;
-    remove(conn, caller, target, &gone, stamp).await?;
+    remove(conn, caller, target, &gone, spots, stamp).await?;
     Ok(large)
 }
 
@@ -461,9 +461,10 @@ async fn trash(
     caller: &Caller,
     target: &Target,
     plan: &Plan,
+    spots: &HashMap<RowId, String>,
     stamp: &Stamp,
 ) -> Result<(), Error> {
-    mark(conn, caller, target, plan, &entry(target, &target.within(), Action::Deleted, stamp), true).await
+    mark(conn, caller, target, plan, spots, &entry(target, &target.within(), Action::Deleted, stamp), true).await
 }
 
 /// Through the trash in the same transaction: the rows are marked and then
@@ -473,10 +474,11 @@ async fn remove(
     caller: &Caller,
     target: &Target,
     plan: &Plan,
+    spots: &HashMap<RowId, String>,
     stamp: &Stamp,
 ) -> Result<(), Error> {
     let action = Action::HardDeleted;
-    mark(conn, caller, target, plan, &entry(target, &target.within(), action, stamp), false).await?;
+    mark(conn, caller, target, plan, spots, &entry(target, &target.within(), action, stamp), false).await?;
     let rows = plan.trash.iter().chain(plan.trashed_before.iter().map(|(id, _)| id));
     remove_rows(conn, caller, target, &rows.map(RowId::as_str).collect::<Vec<_>>(), action, stamp).await
 }
@@ -505,13 +507,14 @@ async fn mark(
     caller: &Caller,
     target: &Target,
     plan: &Plan,
+    spots: &HashMap<RowId, String>,
     entry: &Entry<'_>,
     is_written: bool,
 ) -> Result<(), Error> {
     if plan.trash.is_empty() {
         return Ok(());
     }
-    let trashed = kinds::trash(conn, caller, target, &plan.trash, entry, is_written).await?;
+    let trashed = kinds::trash(conn, caller, target, &plan.trash, spots, entry, is_written).await?;
     if trashed == plan.trash.len() as u64 {
         Ok(())
     } else {

@@ -7,14 +7,14 @@ use super::{Deletions, acting, kinds, remove_rows};
 use crate::domain::deletion::{Mode, Options, RowId, Target};
 use crate::domain::identifier::Identifier;
 use crate::domain::identity::Caller;
-use crate::domain::ids;
+use crate::domain::ids::{self, AccountId};
 use crate::domain::operation::{Action, BATCH, Operation, PURGED, Resource, State, Told};
 use crate::domain::trash::Retention;
 use crate::error::Error;
 use crate::repositories::jobs::{self, Job};
 use crate::repositories::retention;
-use crate::repositories::trash::purge::Over;
-use crate::repositories::{Connection, Stamp, Written, deletions, idempotency, ledger};
+use crate::repositories::trash::purge::{Over, OverRow, Place};
+use crate::repositories::{Connection, Stamp, deletions, idempotency, ledger};
 
 /// How long what was asked, and what became of it, is kept.
 pub const KEPT_FOR: Duration = Duration::days(30);
@@ -24,6 +24,10 @@ const BETWEEN_RUNS: Duration = Duration::hours(1);
 
 /// The most batches of a run; the rest waits for the next run.
 const MAX_BATCHES: i32 = 2_000;
+
+/// Every so many batches of a run, what has been kept for long enough is looked for before the trash is: neither waits for the
+/// other's end.
+const BATCHES_BETWEEN_DROPS: i32 = 16;
 
 /// How long the items of a deletion may be on their way.
 const MAX_RECEIVING: Duration = Duration::hours(2);
@@ -69,22 +73,19 @@ impl Deletions {
     /// The next batch of an account's upkeep. A kind whose batches fail does not keep the others from their turn.
     pub(super) async fn keep_up(&self, conn: &mut Connection, job: &Job) -> Result<(), Error> {
         let (account, now) = (&job.account, self.clock.now());
-        let mut did_something = self.drop_what_is_old(conn, job).await?;
         let mut settings = retention::all(conn, account).await?;
         let turn = usize::try_from(job.failures).unwrap_or(0) % settings.len().max(1);
         settings.rotate_left(turn);
-        if !did_something {
-            for setting in settings {
-                if self.purge_some(conn, job, &setting).await? {
-                    did_something = true;
-                    break;
-                }
-            }
+        let drops_first = job.batches % BATCHES_BETWEEN_DROPS == 0;
+        let mut did_something = drops_first && self.drop_what_is_old(conn, job).await?;
+        for setting in settings {
+            did_something = did_something || self.purge_some(conn, job, &setting).await?;
         }
+        did_something = did_something || !drops_first && self.drop_what_is_old(conn, job).await?;
         if did_something && job.batches < MAX_BATCHES {
             return Ok(jobs::put_back(conn, account, job.id, now, 0, job.batches + 1).await?);
         }
-        deletions::end_purges(conn, account, now).await?;
+        deletions::end_purges(conn, account, None, now).await?;
         Ok(jobs::put_back(conn, account, job.id, now + BETWEEN_RUNS, 0, 0).await?)
     }
 
@@ -113,20 +114,11 @@ impl Deletions {
             deleted_before: now - Duration::days(days.into()),
             promised_until: setting.promised_until.unwrap_or(now),
         };
-        let Some(target) = kinds::next_over(conn, account, setting.resource, over).await? else { return Ok(false) };
-        let under_way = deletions::lock_purge(conn, account, setting.resource, &target.within()).await?;
-        let is_new = under_way.is_none();
-        let mut operation = under_way.unwrap_or_else(|| self.purge(&target, setting));
-        let caller = acting(account, &setting.set_by_client, &setting.set_by, &operation.id.to_string())?;
-        let most = i64::try_from(BATCH).unwrap_or(i64::MAX);
-        let mut rows = kinds::lock_over(conn, account, &target, over, most).await?;
-        if rows.is_empty() {
-            // Others have them.
+        let Some((mut operation, place, mut rows)) = self.next_purge(conn, account, setting, over).await? else {
             return Ok(false);
-        }
-        if is_new {
-            deletions::insert(conn, &caller, &operation, None, None).await?;
-        }
+        };
+        let target = operation.target.clone();
+        let caller = acting(account, &setting.set_by_client, &setting.set_by, &operation.id.to_string())?;
         let stamp = Stamp { deletion_id: operation.id, at: now, by: caller.user_id.clone() };
         let ids: Vec<RowId> = rows.iter().map(|row| RowId::stored(row.id.clone())).collect();
         let large = kinds::large(conn, account, &target, &ids.iter().collect::<Vec<_>>()).await?;
@@ -137,9 +129,41 @@ impl Deletions {
                 kinds::mark_removing(conn, account, &target, &[list], operation.id).await?;
                 kinds::remove_children(conn, &caller, &target, list, ledger::Action::Purged, &stamp).await?;
             }
-            _ => self.purge_rows(conn, &caller, &mut operation, &rows, &stamp).await?,
+            _ => {
+                // What is large is still there, and is next.
+                let next = rows.last().filter(|_| large.is_empty()).map(|row| Place::behind(row).to_string());
+                self.purge_rows(conn, &caller, &mut operation, &rows, &next.unwrap_or(place), &stamp).await?;
+            }
         }
         Ok(true)
+    }
+
+    /// The purge of a kind that is under way, or else one of what is over next, how far it is, and its next rows, locked.
+    /// What others have locked is left for the next run.
+    async fn next_purge(
+        &self,
+        conn: &mut Connection,
+        account: &AccountId,
+        setting: &Retention,
+        over: Over,
+    ) -> Result<Option<(Operation, String, Vec<OverRow>)>, Error> {
+        let most = i64::try_from(BATCH).unwrap_or(i64::MAX);
+        if let Some((operation, place)) = deletions::lock_purge(conn, account, setting.resource).await? {
+            let rows = kinds::lock_over(conn, account, &operation.target, over, &Place::parse(&place), most).await?;
+            if !rows.is_empty() {
+                return Ok(Some((operation, place, rows)));
+            }
+            deletions::end_purges(conn, account, Some(setting.resource), over.now).await?;
+        }
+        let Some(target) = kinds::next_over(conn, account, setting.resource, over).await? else { return Ok(None) };
+        let rows = kinds::lock_over(conn, account, &target, over, &Place::parse(""), most).await?;
+        if rows.is_empty() {
+            return Ok(None);
+        }
+        let operation = self.purge(&target, setting);
+        let caller = acting(account, &setting.set_by_client, &setting.set_by, &operation.id.to_string())?;
+        deletions::insert(conn, &caller, &operation, None, None).await?;
+        Ok(Some((operation, String::new(), rows)))
     }
 
     async fn purge_rows(
@@ -147,7 +171,8 @@ impl Deletions {
         conn: &mut Connection,
         caller: &Caller,
         operation: &mut Operation,
-        rows: &[Written],
+        rows: &[OverRow],
+        next: &str,
         stamp: &Stamp,
     ) -> Result<(), Error> {
         let (account, target) = (&caller.account_id, operation.target.clone());
@@ -156,7 +181,7 @@ impl Deletions {
         let told: Vec<Told> = ids.iter().map(|id| Told::done(PURGED, vec![(*id).to_owned()])).collect();
         let items: Vec<Identifier> = ids.iter().map(|id| Identifier::Id((*id).to_owned())).collect();
         self.add_told(conn, account, operation, &items, &told).await?;
-        Ok(deletions::update(conn, account, operation, "").await?)
+        Ok(deletions::update(conn, account, operation, next).await?)
     }
 
     fn purge(&self, target: &Target, setting: &Retention) -> Operation {

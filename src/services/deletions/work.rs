@@ -1,7 +1,7 @@
 //! What is queued is done batch by batch. A batch, its entries in the ledger, its outcomes, the progress and the job commit
 //! together, so that whatever dies in between loses and repeats nothing.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use secrecy::ExposeSecret;
 use time::Duration;
@@ -9,18 +9,19 @@ use uuid::Uuid;
 
 use super::queue::{among, filter_of};
 use super::restore::{By, DELETED_ROWS, restore};
-use super::{Deletions, acting, kinds, lock, remove_rows, within, write};
-use crate::domain::deletion::{self, Found, Key, Mode, Outcome, Reason, Request, RowId, Target};
-use crate::domain::filter::{Among, Filter};
+use super::{Deletions, Locked, acting, entry, kinds, lock, remove_rows, within, write};
+use crate::domain::deletion::{self, Key, Mode, Outcome, Reason, Request, RowId};
+use crate::domain::filter::Filter;
 use crate::domain::identifier::Identifier;
 use crate::domain::identity::Caller;
 use crate::domain::ids::AccountId;
-use crate::domain::operation::{Action, BATCH, Operation, Resource, State, Told};
+use crate::domain::operation::{Action, BATCH, DELETED, Operation, Resource, State, Told};
 use crate::error::Error;
 use crate::postgres::{Claim, Try};
 use crate::repositories::deletions::{self, NewChunk};
 use crate::repositories::jobs::{self, Job, Kind};
 use crate::repositories::trash::matching::Part;
+use crate::repositories::trash::sweep::Kept;
 use crate::repositories::{Connection, Stamp, Written, ledger};
 
 /// How often a job may fail in a row before its operation is given up.
@@ -31,15 +32,6 @@ const MAX_PAUSE: Duration = Duration::minutes(5);
 
 /// The longest that a job waits which has lost a race.
 const MAX_RACE_PAUSE: Duration = Duration::seconds(5);
-
-/// A batch of what a filter took, before it was locked.
-struct Seen<'a> {
-    filter: &'a Filter,
-    among: Among,
-    /// After which id it begins.
-    place: &'a str,
-    rows: &'a [Written],
-}
 
 impl Deletions {
     /// Does the next batch of whichever job is next. Answers whether there was one.
@@ -174,7 +166,8 @@ impl Deletions {
         let sealed = chunk.sealed_items.ok_or(Error::Internal("things that were named have names"))?;
         let items = self.open_items(operation.id, chunk.first_position, &sealed)?;
         let request = self.request(operation, items);
-        let told = self.delete_batch(conn, caller, operation, &request, None, stamp, which).await?;
+        let locked = lock(conn, caller, &request, which).await?;
+        let told = self.delete_batch(conn, caller, operation, &request, locked, stamp).await?;
         deletions::tell(conn, account, operation.id, chunk.first_position, &told).await?;
         operation.totals.add(&told);
         Ok(Some(String::new()))
@@ -195,23 +188,71 @@ impl Deletions {
         let account = &caller.account_id;
         let among = among(filter, operation.options.mode);
         let limit = i64::try_from(BATCH).unwrap_or(i64::MAX);
-        let rows = kinds::matching(conn, account, &operation.target, filter, among, Part::After(place, limit)).await?;
+        let part = Part::After(place, limit);
+        if operation.options.mode == Mode::Soft
+            && which == Try::Early
+            && let Some(next) = self.sweep(conn, caller, operation, filter, part, stamp).await?
+        {
+            return Ok(next);
+        }
+        let target = operation.target.clone();
+        let rows = kinds::matching(conn, account, &target, filter, among, part).await?;
         let Some(last) = rows.last().map(|row| row.id.clone()) else { return Ok(None) };
-        let items = rows.iter().map(|row| Identifier::Id(row.id.clone())).collect();
-        let request = self.request(operation, items);
-        let seen = Seen { filter, among, place, rows: &rows };
-        let told = self.delete_batch(conn, caller, operation, &request, Some(&seen), stamp, which).await?;
+        let request = self.request(operation, rows.iter().map(|row| Identifier::Id(row.id.clone())).collect());
+        let mut locked = lock(conn, caller, &request, which).await?;
+        // A row of the same version is the same row, and is still taken. What else is so, a statement of its own tells,
+        // which sees what is newer than the locks.
+        let looks_beyond_rows = filter.looks_beyond_rows(Resource::from_target(&target));
+        let is_doubtful = |row: &&Written| {
+            let found = locked.found.get(&RowId::stored(row.id.clone()));
+            found.is_some_and(|found| !found.busy && (looks_beyond_rows || found.version != row.version))
+        };
+        let doubtful: Vec<&str> = rows.iter().filter(is_doubtful).map(|row| row.id.as_str()).collect();
+        if !doubtful.is_empty() {
+            let still = kinds::matching(conn, account, &target, filter, among, Part::Of(place, &doubtful)).await?;
+            let still: HashSet<String> = still.into_iter().map(|row| row.id).collect();
+            for id in doubtful.into_iter().filter(|id| !still.contains(*id)) {
+                locked.found.remove(&RowId::stored(id.to_owned()));
+            }
+        }
+        let told = self.delete_batch(conn, caller, operation, &request, locked, stamp).await?;
         // What the filter did not take any more when it was locked is none of the deletion's business.
         let (items, told): (Vec<Identifier>, Vec<Told>) = request
             .items
             .into_iter()
             .zip(told)
-            .filter(|(_, told)| {
-                told.reason() != Some(Reason::NotFound) && told.reason() != Some(Reason::AlreadyDeleted)
-            })
+            .filter(|(_, told)| told.word != Reason::NotFound.code() && told.word != Reason::AlreadyDeleted.code())
             .unzip();
         self.add_told(conn, account, operation, &items, &told).await?;
         Ok(Some(last))
+    }
+
+    /// The next things that the filter takes, when nothing is to be decided on any of them. Answers where to go on; None
+    /// where that is not so.
+    async fn sweep(
+        &self,
+        conn: &mut Connection,
+        caller: &Caller,
+        operation: &mut Operation,
+        filter: &Filter,
+        part: Part<'_>,
+        stamp: &Stamp,
+    ) -> Result<Option<Option<String>>, Error> {
+        let target = operation.target.clone();
+        kinds::require_visible(conn, &caller.account_id, &target).await?;
+        let kept = Kept { first_position: operation.totals.succeeded + operation.totals.failed + 1, word: DELETED };
+        let parent = target.within();
+        let entry = entry(&target, &parent, ledger::Action::Deleted, stamp);
+        let Some(swept) = kinds::sweep(conn, caller, &target, filter, part, &entry, kept).await? else {
+            return Ok(None);
+        };
+        if swept.rows != swept.locked {
+            // A row changed between the look and the lock: it is looked for anew.
+            return Err(Error::Busy);
+        }
+        operation.totals.add_done(DELETED, swept.rows);
+        within(&operation.options, usize::try_from(operation.totals.rows).unwrap_or(usize::MAX))?;
+        Ok(Some(swept.last))
     }
 
     /// The next rows that the undone deletion took, after a place in the ledger.
@@ -238,29 +279,22 @@ impl Deletions {
         Ok(Some(part.entry_id.to_string()))
     }
 
-    /// Deletes what a request names, and no more than may go. Answers what became of each thing: large lists that are to be
-    /// gone for good are hidden, and go in batches of their own.
-    #[expect(clippy::too_many_arguments, reason = "all of a batch")]
+    /// Deletes what a request names, locked, and no more than may go. Answers what became of each thing: large lists that
+    /// are to be gone for good are hidden, and go in batches of their own.
     async fn delete_batch(
         &self,
         conn: &mut Connection,
         caller: &Caller,
         operation: &Operation,
         request: &Request,
-        seen: Option<&Seen<'_>>,
+        locked: Locked,
         stamp: &Stamp,
-        which: Try,
     ) -> Result<Vec<Told>, Error> {
         let account = &caller.account_id;
-        let mut locked = lock(conn, caller, request, which).await?;
-        if let Some(seen) = seen {
-            let gone = seen.gone(conn, account, &request.target, &locked.found).await?;
-            locked.found.retain(|id, _| !gone.contains(id));
-        }
         let mut plan = deletion::decide(&locked.keys, &locked.matches, &locked.found, &request.options);
         let rows = usize::try_from(operation.totals.rows).unwrap_or(usize::MAX).saturating_add(plan.rows());
         within(&request.options, rows)?;
-        write(conn, caller, &request.target, request.options.mode, &plan, stamp).await?;
+        write(conn, caller, &request.target, request.options.mode, &plan, &locked.spots, stamp).await?;
         // What an earlier batch of the same request took was named twice.
         let missing: Vec<&str> = locked
             .keys
@@ -273,9 +307,7 @@ impl Deletions {
             })
             .collect();
         let taken = match request.options.mode {
-            Mode::Hard if !missing.is_empty() && seen.is_none() => {
-                ledger::took(conn, account, operation.id, &missing).await?
-            }
+            Mode::Hard if !missing.is_empty() => ledger::took(conn, account, operation.id, &missing).await?,
             _ => Vec::new(),
         };
         let taken: HashSet<&str> = taken.iter().map(String::as_str).collect();
@@ -381,37 +413,6 @@ impl Deletions {
         let broken = || Error::Internal("a filter that is kept cannot be read");
         let text = self.sealer.open(&filter_of(deletion), sealed).map_err(|_| broken())?;
         serde_json::from_str(text.expose_secret()).map_err(|_| broken())
-    }
-}
-
-impl Seen<'_> {
-    /// The locked rows that the filter does not take any more. A row of the same version is the same row.
-    async fn gone(
-        &self,
-        conn: &mut Connection,
-        account: &AccountId,
-        target: &Target,
-        locked: &HashMap<RowId, Found>,
-    ) -> Result<HashSet<RowId>, Error> {
-        let looks_beyond_rows = self.filter.looks_beyond_rows(Resource::from_target(target));
-        let mut gone = HashSet::new();
-        for row in self.rows {
-            let id = RowId::stored(row.id.clone());
-            let is_other = |found: &&Found| !found.busy && (looks_beyond_rows || found.version != row.version);
-            if locked.get(&id).filter(is_other).is_some() {
-                gone.insert(id);
-            }
-        }
-        if gone.is_empty() {
-            return Ok(gone);
-        }
-        let ids: Vec<RowId> = gone.iter().cloned().collect();
-        let texts: Vec<&str> = ids.iter().map(RowId::as_str).collect();
-        let part = Part::Of(self.place, &texts);
-        for row in kinds::matching(conn, account, target, self.filter, self.among, part).await? {
-            gone.remove(&RowId::stored(row.id));
-        }
-        Ok(gone)
     }
 }
 
