@@ -73,7 +73,7 @@ pub async fn once<B: MessageBody + 'static>(mut request: ServiceRequest, next: N
     };
     request.set_payload(payload);
     let response = once.during(next.call(request)).await?;
-    finish(&once, response).await
+    Box::pin(finish(&once, response)).await
 }
 
 /// Says who sent the request, so that it is done under its key.

@@ -303,8 +303,9 @@ impl Database {
         work: impl AsyncFnMut(&mut PgConnection, Try) -> Result<T, Error>,
     ) -> Result<T, Error> {
         match Keyed::current().filter(|keyed| keyed.key().is_some()) {
-            Some(keyed) => self.transaction_under(&keyed, account, work).await,
-            None => self.transaction_alone(account, work).await,
+            // On the heap: what waits for a transaction is large, and those who need none carry it along.
+            Some(keyed) => Box::pin(self.transaction_under(&keyed, account, work)).await,
+            None => Box::pin(self.transaction_alone(account, work)).await,
         }
     }
 
@@ -321,8 +322,8 @@ impl Database {
         work: impl AsyncFnMut(&mut PgConnection, Try) -> Result<T, Error>,
     ) -> Result<T, Error> {
         match Keyed::current().filter(|keyed| keyed.key().is_some()) {
-            Some(keyed) => self.transaction_apart_under(&keyed, account, work).await,
-            None => self.transaction_alone(account, work).await,
+            Some(keyed) => Box::pin(self.transaction_apart_under(&keyed, account, work)).await,
+            None => Box::pin(self.transaction_alone(account, work)).await,
         }
     }
 

@@ -80,7 +80,7 @@ impl Identity {
                 }
                 Ok(found.caller)
             }
-            None => self.sign_in_anew(credentials, now).await,
+            None => Box::pin(self.sign_in_anew(credentials, now)).await,
         }
     }
 
