@@ -174,8 +174,12 @@ async fn authorize<A: Access>(request: &HttpRequest) -> Result<Authorized<A>, Er
         return Err(Error::Invalid(wrong));
     }
     idempotency::sent_by(&caller, request)?;
-    tracing::Span::current().record("account_id", caller.account_id.as_str());
-    tracing::Span::current().record("client_id", caller.client_id.as_str());
+    // At once: what a span has is written anew each time.
+    tracing::record_all!(
+        tracing::Span::current(),
+        account_id = caller.account_id.as_str(),
+        client_id = caller.client_id.as_str(),
+    );
     Ok(Authorized {
         stream: path_stream.and_then(StreamId::parse),
         query: request.query_string().to_owned(),

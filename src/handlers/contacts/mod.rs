@@ -49,21 +49,22 @@ impl Access for ContactsAccess {
 
 type Answer = Result<HttpResponse, Failure<ContactsFamily>>;
 
-/// The family's operations. A literal path comes before the one that takes an id.
+/// The family's operations. They are tried in this order: what comes by the thousand comes first, and a literal path
+/// before the one that takes an id.
 pub fn configure(routes: &mut impl Routes) {
     routes
+        .service(delete::bulk_delete_contacts)
+        .service(delete::delete_contact)
+        .service(delete::post_bulk_delete_contacts)
         .service(create::create_contacts)
         .service(read::list_contacts)
-        .service(delete::bulk_delete_contacts)
-        .service(delete::post_bulk_delete_contacts)
         .service(import::import_contacts)
         .service(import::list_contact_imports)
         .service(import::list_contact_import_results)
         .service(import::get_contact_import)
         .service(update::bulk_update_contacts)
         .service(read::get_contact)
-        .service(update::update_contact)
-        .service(delete::delete_contact);
+        .service(update::update_contact);
 }
 
 /// A contact.
