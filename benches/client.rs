@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
-use futures_util::future::try_join_all;
 use http_body_util::{BodyExt, Full};
 use hyper::Method;
 use hyper::body::Bytes;
@@ -15,7 +14,9 @@ use hyper_util::rt::TokioIo;
 use rand::Rng;
 use rand::rngs::StdRng;
 use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::task::JoinSet;
 
 use crate::data::Account;
 
@@ -88,21 +89,77 @@ impl Answer {
     }
 }
 
-/// Sends each lane's requests over a connection of its own, the next as soon as the last is answered.
+/// Sends each lane's requests over a connection of its own, the next as soon as the last is answered. What is sent is put
+/// together beforehand, and of an answer only its status and its length are looked at: pgbench does no more.
 pub async fn closed_loop(address: SocketAddr, lanes: Vec<Vec<Request>>) -> anyhow::Result<Run> {
-    let connections = try_join_all(lanes.iter().map(|_| Connection::open(address))).await?;
-    let started = Instant::now();
-    let lanes = connections.into_iter().zip(lanes).map(async |(mut connection, requests)| {
-        let mut latencies = Vec::with_capacity(requests.len());
+    let mut ready = Vec::new();
+    for requests in lanes {
+        let mut written = Vec::with_capacity(requests.len());
         for request in requests {
-            let sent = Instant::now();
-            connection.send(request).await?;
-            latencies.push(sent.elapsed());
+            written.push(write(request).await?);
         }
-        anyhow::Ok(latencies)
-    });
-    let latencies = try_join_all(lanes).await?;
-    Ok(Run { elapsed: started.elapsed(), latencies: latencies.concat() })
+        let stream = TcpStream::connect(address).await.context("the service takes no connection")?;
+        stream.set_nodelay(true)?;
+        ready.push((stream, written));
+    }
+    let started = Instant::now();
+    let mut lanes = JoinSet::new();
+    for (mut stream, written) in ready {
+        lanes.spawn(async move {
+            let mut latencies = Vec::with_capacity(written.len());
+            let mut buffer = vec![0; 16 * 1024];
+            for request in written {
+                let sent = Instant::now();
+                stream.write_all(&request).await?;
+                read_answer(&mut stream, &mut buffer).await?;
+                latencies.push(sent.elapsed());
+            }
+            anyhow::Ok(latencies)
+        });
+    }
+    let mut latencies = Vec::new();
+    while let Some(lane) = lanes.join_next().await {
+        latencies.extend(lane??);
+    }
+    Ok(Run { elapsed: started.elapsed(), latencies })
+}
+
+/// A request as it goes over the wire.
+async fn write(request: Request) -> anyhow::Result<Vec<u8>> {
+    let (head, body) = request.into_parts();
+    let body = body.collect().await?.to_bytes();
+    let mut written = format!("{} {} HTTP/1.1\r\n", head.method, head.uri).into_bytes();
+    for (name, value) in &head.headers {
+        written.extend([name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());
+    }
+    written.extend(format!("content-length: {}\r\n\r\n", body.len()).into_bytes());
+    written.extend(&body);
+    Ok(written)
+}
+
+/// Reads an answer to its end, which must be one of success with its length in its head.
+async fn read_answer(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> anyhow::Result<()> {
+    let (mut filled, mut end) = (0, None);
+    while end.is_none_or(|end| filled < end) {
+        if filled == buffer.len() {
+            buffer.resize(2 * filled, 0);
+        }
+        let read = stream.read(&mut buffer[filled..]).await?;
+        ensure!(read > 0, "the service closed a connection");
+        filled += read;
+        if end.is_none() {
+            let mut headers = [httparse::EMPTY_HEADER; 32];
+            let mut answer = httparse::Response::new(&mut headers);
+            if let httparse::Status::Complete(head) = answer.parse(&buffer[..filled])? {
+                let text = || String::from_utf8_lossy(&buffer[..filled]);
+                ensure!(answer.code.is_some_and(|code| (200..300).contains(&code)), "{}", text());
+                let length = answer.headers.iter().find(|header| header.name.eq_ignore_ascii_case("content-length"));
+                let length = length.and_then(|header| std::str::from_utf8(header.value).ok()?.parse::<usize>().ok());
+                end = Some(head + length.with_context(|| format!("no length in {}", text()))?);
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Sends requests over one connection when they are due, at random moments, `rate` of them in a second. What waits for
