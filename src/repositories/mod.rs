@@ -153,7 +153,7 @@ pub async fn plan_for_a_walk(conn: &mut Connection) -> Result<()> {
     Ok(())
 }
 
-/// Has the statements that follow in the transaction planned as they come again.
+/// Has the statements that follow in the transaction planned as they come again, still without helpers.
 pub async fn plan_as_it_comes(conn: &mut Connection) -> Result<()> {
     sqlx::query!(
         "SELECT set_config('plan_cache_mode', 'auto', true) AS mode, set_config('enable_sort', 'on', true) AS sorts"

@@ -80,8 +80,8 @@ pub async fn next_of_contacts(conn: &mut Connection, account: &AccountId, over: 
     .await
 }
 
-/// Locks contacts of a stream whose time is over after a place, the longest trashed first. What others have locked is left for the next
-/// time.
+/// Locks contacts of a stream whose time is over, after a place, the longest trashed first. What others have locked is
+/// left for the next run.
 pub async fn lock_contacts(
     conn: &mut Connection,
     account: &AccountId,
@@ -136,8 +136,8 @@ pub async fn next_of_contact_lists(conn: &mut Connection, account: &AccountId, o
     .await
 }
 
-/// Locks contact lists of a stream whose time is over after a place, the longest trashed first. What others have locked is left for the next
-/// time.
+/// Locks contact lists of a stream whose time is over, after a place, the longest trashed first. What others have locked is
+/// left for the next run.
 pub async fn lock_contact_lists(
     conn: &mut Connection,
     account: &AccountId,
@@ -192,8 +192,8 @@ pub async fn next_of_campaigns(conn: &mut Connection, account: &AccountId, over:
     .await
 }
 
-/// Locks campaigns of a stream whose time is over after a place, the longest trashed first. What others have locked is left for the next
-/// time.
+/// Locks campaigns of a stream whose time is over, after a place, the longest trashed first. What others have locked is
+/// left for the next run.
 pub async fn lock_campaigns(
     conn: &mut Connection,
     account: &AccountId,
@@ -248,8 +248,8 @@ pub async fn next_of_record_lists(conn: &mut Connection, account: &AccountId, ov
     .await
 }
 
-/// Locks record lists whose time is over after a place, the longest trashed first. What others have locked is left for the next
-/// time.
+/// Locks record lists whose time is over, after a place, the longest trashed first. What others have locked is
+/// left for the next run.
 pub async fn lock_record_lists(
     conn: &mut Connection,
     account: &AccountId,
@@ -302,8 +302,8 @@ pub async fn next_of_records(conn: &mut Connection, account: &AccountId, over: O
     .await
 }
 
-/// Locks records of a list whose time is over after a place, the longest trashed first. What others have locked is left for the next
-/// time.
+/// Locks records of a list whose time is over, after a place, the longest trashed first. What others have locked is
+/// left for the next run.
 pub async fn lock_records(
     conn: &mut Connection,
     account: &AccountId,
