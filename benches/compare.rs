@@ -45,14 +45,18 @@ pub struct Loads {
 }
 
 impl Comparison {
-    /// Measures in rounds, each side in turn, another first in every round, when the service has warmed up. Answers the
-    /// rates, ours first.
+    /// Has the service do it once beforehand: pgbench does not count the time in which it connects, and a service has been
+    /// running for long.
+    pub async fn warm_up(&self, world: &mut World) -> anyhow::Result<()> {
+        data::refill(&mut world.admin, world.size).await?;
+        closed_loop(world.service.address, (self.lanes)(world)).await?;
+        Ok(())
+    }
+
+    /// Measures in rounds, each side in turn, another first in every round. Answers the rates, ours first.
     pub async fn rates(&self, bench: &Bench, world: &mut World) -> anyhow::Result<Vec<Vec<f64>>> {
         let mut rates = vec![Vec::new(); self.scripts.len() + 1];
         let sides = rates.len();
-        // Once beforehand: pgbench does not count the time in which it connects, and a service has been running for long.
-        data::refill(&mut world.admin, world.size).await?;
-        closed_loop(world.service.address, (self.lanes)(world)).await?;
         for round in 0..bench.rounds {
             for turn in 0..sides {
                 let side = (round + turn) % sides;
@@ -75,6 +79,7 @@ impl Comparison {
 
     /// Measures, and adds a line for each goal.
     pub async fn measure(&self, bench: &mut Bench, world: &mut World) -> anyhow::Result<()> {
+        self.warm_up(world).await?;
         let rates = self.rates(bench, world).await?;
         let against: Vec<(&'static str, Vec<f64>)> =
             self.scripts.iter().map(|(name, _)| *name).zip(rates[1..].iter().cloned()).collect();

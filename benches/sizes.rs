@@ -33,6 +33,9 @@ pub async fn measure(bench: &mut Bench, is_quick: bool) -> anyhow::Result<()> {
             comparison.scripts.truncate(1);
             comparison
         };
+        for world in &mut worlds {
+            work(world.size).warm_up(world).await?;
+        }
         // Ours and bare, for each size: Postgres itself takes longer for rows that lie far from each other.
         let mut millis = [vec![Vec::new(); worlds.len()], vec![Vec::new(); worlds.len()]];
         for _ in 0..bench.rounds * repeats {
