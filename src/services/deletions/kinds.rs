@@ -288,6 +288,7 @@ pub async fn sweep(
     if !is_simple || filter.looks_beyond_rows(Resource::from_target(target)) {
         return Ok(None);
     }
+    require_visible(conn, &caller.account_id, target).await?;
     repositories::plan_for_a_walk(conn).await?;
     Ok(match target {
         Target::Contacts(stream) => Some(sweep::contacts(conn, caller, stream, filter, part, entry, kept).await?),

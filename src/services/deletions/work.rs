@@ -239,7 +239,6 @@ impl Deletions {
         stamp: &Stamp,
     ) -> Result<Option<Option<String>>, Error> {
         let target = operation.target.clone();
-        kinds::require_visible(conn, &caller.account_id, &target).await?;
         let kept = Kept { first_position: operation.totals.succeeded + operation.totals.failed + 1, word: DELETED };
         let parent = target.within();
         let entry = entry(&target, &parent, ledger::Action::Deleted, stamp);
