@@ -85,36 +85,23 @@ pub struct LockedRow {
 /// Locks rows of a table that is called `t`: the text of their ids, and what chooses them. Waits for what others have
 /// locked, or leaves it out.
 macro_rules! locked {
+    (@ $lock:literal, $conn:expr, $id:literal, $rows:literal, $($value:expr),+) => {
+        sqlx::query_as!(
+            LockedRow,
+            "SELECT " + $id + r#" AS "id!", t.ctid::text AS "spot!", t.deleted_at IS NOT NULL AS "trashed!",
+                    t.version, t.held, t.deletion_id
+            FROM "# + $rows + "
+            ORDER BY t.id
+            " + $lock,
+            $($value),+
+        )
+        .fetch_all($conn)
+        .await
+    };
     ($conn:expr, $wait:expr, $id:literal, $rows:literal, $($value:expr),+ $(,)?) => {
         match $wait {
-            $crate::repositories::Wait::Block => {
-                sqlx::query_as!(
-                    LockedRow,
-                    "SELECT " + $id + r#" AS "id!", t.ctid::text AS "spot!", t.deleted_at IS NOT NULL AS "trashed!",
-                            t.version, t.held, t.deletion_id
-                    FROM "# + $rows + r#"
-                    ORDER BY t.id
-                    FOR UPDATE OF t
-                    "#,
-                    $($value),+
-                )
-                .fetch_all($conn)
-                .await
-            }
-            $crate::repositories::Wait::Skip => {
-                sqlx::query_as!(
-                    LockedRow,
-                    "SELECT " + $id + r#" AS "id!", t.ctid::text AS "spot!", t.deleted_at IS NOT NULL AS "trashed!",
-                            t.version, t.held, t.deletion_id
-                    FROM "# + $rows + r#"
-                    ORDER BY t.id
-                    FOR UPDATE OF t SKIP LOCKED
-                    "#,
-                    $($value),+
-                )
-                .fetch_all($conn)
-                .await
-            }
+            $crate::repositories::Wait::Block => locked!(@ "FOR UPDATE OF t", $conn, $id, $rows, $($value),+),
+            $crate::repositories::Wait::Skip => locked!(@ "FOR UPDATE OF t SKIP LOCKED", $conn, $id, $rows, $($value),+),
         }
     };
 }
