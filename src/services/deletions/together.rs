@@ -1,6 +1,7 @@
 //! What many callers delete one by one at the same time goes into the trash together: what was asked for while the last of
 //! it was written is written next, in one statement, which is one transaction with one commit. Each has a deletion, an
-//! entry in the ledger and an answer of its own. Nobody waits for others to come.
+//! entry in the ledger and an answer of its own. Nobody waits for others to come. One statement is under way at a time: with
+//! more, the groups are smaller, and each takes nearly as long.
 //!
 //! It takes what is plainly live, free and locked by nobody. All else, and all when the statement fails, is left to the
 //! engine, which decides on each alone.
@@ -17,9 +18,6 @@ use crate::repositories::{self, Connection, contact_lists, contacts};
 
 /// The most that are written in one statement.
 const MOST: usize = 64;
-
-/// How many statements are under way at once: while the commit of one waits for the disk, the next is put together.
-const AT_ONCE: usize = 2;
 
 /// A kind of thing that is deleted together.
 pub trait Kind: Sized + Send + 'static {
@@ -69,14 +67,14 @@ impl<T> Clone for Queue<T> {
 
 impl<T> Default for Queue<T> {
     fn default() -> Self {
-        Self(Arc::new(Mutex::new(Line { waiting: Vec::new(), at_work: 0 })))
+        Self(Arc::new(Mutex::new(Line { waiting: Vec::new(), is_served: false })))
     }
 }
 
 struct Line<T> {
     waiting: Vec<Waiting<T>>,
-    /// How many are at it.
-    at_work: usize,
+    /// Whether somebody is at it.
+    is_served: bool,
 }
 
 struct Waiting<T> {
@@ -84,13 +82,13 @@ struct Waiting<T> {
     done: oneshot::Sender<T>,
 }
 
-/// One of those at work. When it breaks off, it gives back its place, and who waits is sent away to be tried alone.
+/// Serving a line. When it breaks off, the next who comes serves it, and who waits is sent away to be tried alone.
 struct Turn<'a, T>(&'a Mutex<Line<T>>);
 
 impl<T> Drop for Turn<'_, T> {
     fn drop(&mut self) {
         let mut line = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        line.at_work -= 1;
+        line.is_served = false;
         line.waiting.clear();
     }
 }
@@ -100,21 +98,19 @@ impl<T: Kind> Queue<T> {
     /// tried alone: whether anything was done with it is then not known.
     pub async fn delete(&self, database: &Database, single: Single) -> Option<T> {
         let (done, told) = oneshot::channel();
-        let is_room = {
+        let is_served = {
             let mut line = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             line.waiting.push(Waiting { single, done });
-            let is_room = line.at_work < AT_ONCE;
-            line.at_work += usize::from(is_room);
-            is_room
+            std::mem::replace(&mut line.is_served, true)
         };
-        if is_room {
+        if !is_served {
             // On its own, so that nobody's breaking off breaks off the others.
-            tokio::spawn(self.clone().work(database.clone()));
+            tokio::spawn(self.clone().serve(database.clone()));
         }
         told.await.ok()
     }
 
-    async fn work(self, database: Database) {
+    async fn serve(self, database: Database) {
         let turn = Turn(&self.0);
         while let Some(waiting) = self.next() {
             write(&database, waiting).await;
@@ -128,7 +124,7 @@ impl<T: Kind> Queue<T> {
         let mut line = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let count = line.waiting.len().min(MOST);
         let mut next: Vec<Waiting<T>> = line.waiting.drain(..count).collect();
-        line.at_work -= usize::from(next.is_empty());
+        line.is_served = !next.is_empty();
         next.sort_by(|a, b| a.single.caller.account_id.cmp(&b.single.caller.account_id));
         (!next.is_empty()).then_some(next)
     }
