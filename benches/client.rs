@@ -44,6 +44,13 @@ pub struct Run {
     pub latencies: Vec<Duration>,
 }
 
+impl Run {
+    /// How long each request took, in milliseconds.
+    pub fn millis(&self) -> Vec<f64> {
+        self.latencies.iter().map(|latency| latency.as_secs_f64() * 1e3).collect()
+    }
+}
+
 /// A request as an account's client sends it.
 pub fn request(method: Method, path: &str, account: &Account, body: Option<String>) -> Request {
     let builder = hyper::Request::builder()
@@ -89,25 +96,17 @@ impl Answer {
     }
 }
 
-/// Sends each lane's requests over a connection of its own, the next as soon as the last is answered. What is sent is put
-/// together beforehand, and of an answer only its status and its length are looked at: pgbench does no more.
+/// Sends each lane's requests over a connection of its own, the next as soon as the last is answered.
 pub async fn closed_loop(address: SocketAddr, lanes: Vec<Vec<Request>>) -> anyhow::Result<Run> {
     let mut ready = Vec::new();
     for requests in lanes {
-        let mut written = Vec::with_capacity(requests.len());
-        for request in requests {
-            written.push(write(request).await?);
-        }
-        let stream = TcpStream::connect(address).await.context("the service takes no connection")?;
-        stream.set_nodelay(true)?;
-        ready.push((stream, written));
+        ready.push(Lane::open(address, requests).await?);
     }
     let started = Instant::now();
     let mut lanes = JoinSet::new();
-    for (mut stream, written) in ready {
+    for Lane { mut stream, written, mut buffer } in ready {
         lanes.spawn(async move {
             let mut latencies = Vec::with_capacity(written.len());
-            let mut buffer = vec![0; 16 * 1024];
             for request in written {
                 let sent = Instant::now();
                 stream.write_all(&request).await?;
@@ -122,6 +121,26 @@ pub async fn closed_loop(address: SocketAddr, lanes: Vec<Vec<Request>>) -> anyho
         latencies.extend(lane??);
     }
     Ok(Run { elapsed: started.elapsed(), latencies })
+}
+
+/// A connection and what is sent over it. It is put together beforehand, and of an answer only its status and its length are
+/// looked at: pgbench does no more.
+struct Lane {
+    stream: TcpStream,
+    written: Vec<Vec<u8>>,
+    buffer: Vec<u8>,
+}
+
+impl Lane {
+    async fn open(address: SocketAddr, requests: Vec<Request>) -> anyhow::Result<Self> {
+        let mut written = Vec::with_capacity(requests.len());
+        for request in requests {
+            written.push(write(request).await?);
+        }
+        let stream = TcpStream::connect(address).await.context("the service takes no connection")?;
+        stream.set_nodelay(true)?;
+        Ok(Self { stream, written, buffer: vec![0; 16 * 1024] })
+    }
 }
 
 /// A request as it goes over the wire.
@@ -170,11 +189,11 @@ pub async fn open_loop(
     rate: f64,
     random: &mut StdRng,
 ) -> anyhow::Result<Run> {
-    let mut connection = Connection::open(address).await?;
+    let Lane { mut stream, written, mut buffer } = Lane::open(address, requests).await?;
     let started = Instant::now();
     let mut due = started;
-    let mut latencies = Vec::with_capacity(requests.len());
-    for request in requests {
+    let mut latencies = Vec::with_capacity(written.len());
+    for request in written {
         due += Duration::from_secs_f64(-random.random_range(f64::EPSILON..1.0).ln() / rate);
         // The timer is a millisecond coarse, which would be a latency of its own.
         let early = due.checked_sub(Duration::from_millis(2)).unwrap_or(due);
@@ -182,7 +201,8 @@ pub async fn open_loop(
         while Instant::now() < due {
             tokio::task::yield_now().await;
         }
-        connection.send(request).await?;
+        stream.write_all(&request).await?;
+        read_answer(&mut stream, &mut buffer).await?;
         latencies.push(due.elapsed());
     }
     Ok(Run { elapsed: started.elapsed(), latencies })

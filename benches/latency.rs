@@ -1,9 +1,11 @@
-//! What the service adds to how long one deletion takes, at a rate that burdens nobody.
+//! What the service adds to how long one deletion takes, at a rate that burdens nobody; and how much of that any answer
+//! over HTTP takes.
 
+use hyper::Method;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
-use crate::client::open_loop;
+use crate::client::{open_loop, request};
 use crate::compare::single_lanes;
 use crate::data;
 use crate::pgbench::Script;
@@ -25,7 +27,11 @@ pub async fn measure(bench: &mut Bench, world: &mut World, deletions: u64) -> an
     };
     let mut random = StdRng::seed_from_u64(bench.seed);
     let mut figures = [const { Vec::new() }; 4];
+    let mut bare_answers = Vec::new();
     for round in 0..bench.rounds {
+        let asked = (0..deletions).map(|_| request(Method::GET, "/livez", &world.accounts[0], None)).collect();
+        let run = open_loop(world.service.address, asked, RATE, &mut random).await?;
+        bare_answers.push(percentile(&run.millis(), 0.5));
         for turn in 0..2 {
             let is_ours = (round + turn).is_multiple_of(2);
             data::refill(&mut world.admin, world.size).await?;
@@ -35,7 +41,7 @@ pub async fn measure(bench: &mut Bench, world: &mut World, deletions: u64) -> an
             } else {
                 bench.pgbench.run(&world.database, &script)?
             };
-            let millis: Vec<f64> = run.latencies.iter().map(|latency| latency.as_secs_f64() * 1e3).collect();
+            let millis = run.millis();
             let (p50, p99) = (percentile(&millis, 0.5), percentile(&millis, 0.99));
             bench.say(&format!("P2 {}: p50 {p50:.3} ms, p99 {p99:.3} ms", if is_ours { "expunge" } else { "equal" }));
             let offset = if is_ours { 0 } else { 2 };
@@ -54,5 +60,13 @@ pub async fn measure(bench: &mut Bench, world: &mut World, deletions: u64) -> an
             goal: Some(Goal::Added("equal", most)),
         });
     }
+    bench.report.lines.push(Line {
+        id: "P2",
+        work: format!("latency of an answer that asks no database, one connection, {RATE} a second: p50"),
+        unit: "ms",
+        ours: bare_answers,
+        against: Vec::new(),
+        goal: None,
+    });
     Ok(())
 }
