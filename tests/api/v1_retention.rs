@@ -1,5 +1,6 @@
 //! How long the trash is kept, and that what had its time goes.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -291,6 +292,52 @@ async fn what_others_hold_is_left_for_the_next_time_and_the_rest_is_purged() {
     later(&mut app, &seconds, 3601);
     app.work().await;
     assert_eq!(trashed(&app).await, 0);
+}
+
+#[tokio::test]
+async fn thousands_are_purged_each_once_and_each_is_told() {
+    let (mut app, seconds) = start().await;
+    set(&app, &json!({"contact": 1, "record": 1})).await;
+    // More than go at once, and no round number of thousands.
+    for part in 0..9 {
+        let ids = app.contacts(9_000_000_000 + part * 500, if part == 8 { 123 } else { 500 }).await;
+        app.delete_with(&app.account.bulk_delete_path(), &json!({ "ids": ids })).await.expect(200);
+        later(&mut app, &seconds, 1);
+    }
+    let list = app.record_list("NOTHING").await;
+    let record = json!({"first_name": "a", "last_name": "b", "phone_numbers": [
+        {"phone_number": "+14155550100", "phone_type": "HOME"}, {"phone_number": "+14155550101", "phone_type": "OFFICE"}
+    ]});
+    for _ in 0..11 {
+        app.records(&list, &vec![record.clone(); 100]).await;
+    }
+    let asked = json!({"resource": "record", "within": {"record_list_id": list}, "filter": {"created_before": "2100-01-01T00:00:00Z"}});
+    app.post("/v1/deletions", &asked).await.expect(202);
+    app.work().await;
+    assert_eq!(app.count("SELECT count(*) FROM records WHERE deleted_at IS NOT NULL").await, 1_100);
+    later(&mut app, &seconds, DAY + 3601);
+    app.work().await;
+    for (resource, table, count) in [("contact", "contacts", 4_123), ("record", "records", 1_100)] {
+        assert_eq!(app.counted(format!("SELECT count(*) FROM {table}")).await, 0, "{table}");
+        let purges = app.get(&format!("/v1/deletions?resource={resource}")).await.expect(200);
+        let purge = purges["results"].as_array().expect("results").iter().find(|one| one["action"] == "purge");
+        let purge = purge.unwrap_or_else(|| panic!("no purge: {purges}"));
+        assert_eq!(json!([purge["state"], purge["reasons"]]), json!(["succeeded", {"PURGED": count}]));
+        let path = format!("/v1/deletions/{}/outcomes", purge["id"].as_str().expect("an id"));
+        let told = app.request(Method::GET, &path).header("Accept", "application/x-ndjson").send().await;
+        let told: Vec<Value> =
+            told.text.lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect();
+        let ids: HashSet<&str> = told.iter().map(|one| one["rows"][0].as_str().expect("a row")).collect();
+        assert_eq!((told.len(), ids.len()), (count, count), "each is told once");
+        let written =
+            "SELECT count(DISTINCT id) FROM ledger, unnest(row_ids) AS id WHERE action = 'purged' AND resource =";
+        assert_eq!(
+            usize::try_from(app.counted(format!("{written} '{resource}'")).await),
+            Ok(count),
+            "and written once"
+        );
+    }
+    assert_eq!(app.count("SELECT count(*) FROM record_phones").await, 0);
 }
 
 #[tokio::test]

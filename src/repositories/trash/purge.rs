@@ -5,8 +5,14 @@ use std::fmt;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use super::sweep::Kept;
+use crate::domain::identity::Caller;
 use crate::domain::ids::{self, AccountId};
+use crate::repositories::ledger::Entry;
 use crate::repositories::{Connection, Result};
+
+/// How many rows are removed in one statement. It takes some 20 ms; who asks for one of them meanwhile waits no longer.
+const AT_ONCE: i64 = 4_000;
 
 /// When a row's time is over: it was deleted at or before `deleted_before`, and promised to stay until `now` at the latest;
 /// one without a promise of its own has been promised to stay until `promised_until`.
@@ -61,7 +67,74 @@ impl fmt::Display for Place {
     }
 }
 
-/// What the longest trashed of the contacts whose time is over belongs to.
+/// What a batch of a purge came to.
+#[derive(Clone, Debug)]
+pub struct Purged {
+    /// How many rows are gone.
+    pub rows: i64,
+    /// How far it came.
+    pub place: Place,
+}
+
+/// Removes rows of a table for good, and writes that and what became of each down, in one statement: what chooses those that
+/// are locked, what removes them and what is below them. There is an entry in the ledger, and one of the kept outcomes, for
+/// each 1,000. None where there is no such row.
+macro_rules! purged {
+    ($conn:ident, $caller:ident, $over:ident, $entry:ident, $kept:ident, $rows:literal, $remove:literal, $below:literal,
+     $($value:expr),+ $(,)?) => {{
+        let last = sqlx::query!(
+            "WITH locked AS MATERIALIZED (
+                SELECT t.ctid AS spot, t.deleted_at, t.id FROM " + $rows + "
+                ORDER BY t.deleted_at, t.id
+                LIMIT $15
+                FOR UPDATE SKIP LOCKED
+            ), gone AS (" + $remove + "
+                RETURNING c.id, c.version
+            )" + $below + r#", packed AS (
+                SELECT part, array_agg(id::text) AS row_ids, array_agg(version) AS versions, count(*)::integer AS rows
+                FROM (SELECT id, version, (row_number() OVER () - 1) / 1000 AS part FROM gone) AS numbered
+                GROUP BY part
+                ORDER BY part
+            ), entry AS (
+                INSERT INTO ledger (account_id, deletion_id, resource, within, action, actor_user, actor_client,
+                                    request_id, at, row_ids, versions)
+                SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, row_ids, versions
+                FROM packed
+            ), chunk AS (
+                INSERT INTO deletion_chunks (account_id, deletion_id, first_position, items, reasons, row_counts, row_ids)
+                SELECT $1, $2, $10 + 1000 * part, rows, array_fill($11::text, ARRAY[rows]), array_fill(1, ARRAY[rows]),
+                       row_ids
+                FROM packed
+            )
+            SELECT deleted_at AS "deleted_at!", id::text AS "id!",
+                   (SELECT coalesce(sum(rows), 0) FROM packed)::bigint AS "rows!"
+            FROM locked
+            ORDER BY locked.deleted_at DESC, locked.id DESC
+            LIMIT 1
+            "#,
+            $caller.account_id.as_str(),
+            $entry.deletion_id,
+            $entry.resource,
+            $entry.within,
+            $entry.action.name(),
+            $caller.user_id.as_str(),
+            $caller.client_id.as_str(),
+            $caller.request_id,
+            $entry.at,
+            $kept.first_position,
+            $kept.word,
+            $over.deleted_before,
+            $over.promised_until,
+            $over.now,
+            $($value),+
+        )
+        .fetch_optional($conn)
+        .await?;
+        Ok(last.map(|last| Purged { rows: last.rows, place: Place { deleted_at: last.deleted_at, id: last.id } }))
+    }};
+}
+
+/// What the longest trashed of the contacts whose time is over, and which nobody has locked, belongs to. Locks it.
 pub async fn next_of_contacts(conn: &mut Connection, account: &AccountId, over: Over) -> Result<Option<String>> {
     sqlx::query_scalar!(
         r#"
@@ -70,6 +143,7 @@ pub async fn next_of_contacts(conn: &mut Connection, account: &AccountId, over: 
         WHERE account_id = $1 AND deleted_at <= $2 AND coalesce(purge_at, $3) <= $4 AND NOT held
         ORDER BY deleted_at
         LIMIT 1
+        FOR UPDATE SKIP LOCKED
         "#,
         account.as_str(),
         over.deleted_before,
@@ -80,41 +154,36 @@ pub async fn next_of_contacts(conn: &mut Connection, account: &AccountId, over: 
     .await
 }
 
-/// Locks contacts of a stream whose time is over, after a place, the longest trashed first. What others have locked is
-/// left for the next run.
-pub async fn lock_contacts(
+/// Removes contacts of a stream whose time is over, after a place, the longest trashed first. What others have locked is left
+/// for the next run.
+pub async fn contacts(
     conn: &mut Connection,
-    account: &AccountId,
+    caller: &Caller,
     within: &str,
     over: Over,
     after: &Place,
-    limit: i64,
-) -> Result<Vec<OverRow>> {
-    sqlx::query_as!(
-        OverRow,
-        r#"
-        SELECT id, deleted_at AS "deleted_at!"
-        FROM contacts
-        WHERE account_id = $1 AND deleted_at <= $2 AND coalesce(purge_at, $3) <= $4 AND NOT held AND stream_id = $6
-          AND (deleted_at, id) > ($7, $8)
-        ORDER BY deleted_at, contacts.id
-        LIMIT $5
-        FOR UPDATE SKIP LOCKED
-        "#,
-        account.as_str(),
-        over.deleted_before,
-        over.promised_until,
-        over.now,
-        limit,
+    entry: &Entry<'_>,
+    kept: Kept<'_>,
+) -> Result<Option<Purged>> {
+    purged!(
+        conn,
+        caller,
+        over,
+        entry,
+        kept,
+        "contacts t
+        WHERE t.account_id = $1 AND t.deleted_at <= $12 AND coalesce(t.purge_at, $13) <= $14 AND NOT t.held
+          AND t.stream_id = $16 AND (t.deleted_at, t.id) > ($17, $18)",
+        "DELETE FROM contacts c WHERE c.account_id = $1 AND c.ctid = ANY(ARRAY(SELECT spot FROM locked))",
+        "",
+        AT_ONCE,
         within,
         after.deleted_at,
         after.id,
     )
-    .fetch_all(conn)
-    .await
 }
 
-/// What the longest trashed of the contact lists whose time is over belongs to.
+/// What the longest trashed of the contact lists whose time is over, and which nobody has locked, belongs to. Locks it.
 pub async fn next_of_contact_lists(conn: &mut Connection, account: &AccountId, over: Over) -> Result<Option<String>> {
     sqlx::query_scalar!(
         r#"
@@ -126,6 +195,7 @@ pub async fn next_of_contact_lists(conn: &mut Connection, account: &AccountId, o
           )
         ORDER BY deleted_at
         LIMIT 1
+        FOR UPDATE SKIP LOCKED
         "#,
         account.as_str(),
         over.deleted_before,
@@ -173,7 +243,7 @@ pub async fn lock_contact_lists(
     .await
 }
 
-/// What the longest trashed of the campaigns whose time is over belongs to.
+/// What the longest trashed of the campaigns whose time is over, and which nobody has locked, belongs to. Locks it.
 pub async fn next_of_campaigns(conn: &mut Connection, account: &AccountId, over: Over) -> Result<Option<String>> {
     sqlx::query_scalar!(
         r#"
@@ -182,6 +252,7 @@ pub async fn next_of_campaigns(conn: &mut Connection, account: &AccountId, over:
         WHERE account_id = $1 AND deleted_at <= $2 AND coalesce(purge_at, $3) <= $4 AND NOT held
         ORDER BY deleted_at
         LIMIT 1
+        FOR UPDATE SKIP LOCKED
         "#,
         account.as_str(),
         over.deleted_before,
@@ -226,7 +297,7 @@ pub async fn lock_campaigns(
     .await
 }
 
-/// What the longest trashed of the record lists whose time is over belongs to.
+/// What the longest trashed of the record lists whose time is over, and which nobody has locked, belongs to. Locks it.
 pub async fn next_of_record_lists(conn: &mut Connection, account: &AccountId, over: Over) -> Result<Option<String>> {
     sqlx::query_scalar!(
         r#"
@@ -238,6 +309,7 @@ pub async fn next_of_record_lists(conn: &mut Connection, account: &AccountId, ov
           )
         ORDER BY deleted_at
         LIMIT 1
+        FOR UPDATE SKIP LOCKED
         "#,
         account.as_str(),
         over.deleted_before,
@@ -283,7 +355,7 @@ pub async fn lock_record_lists(
     .await
 }
 
-/// What the longest trashed of the records whose time is over belongs to.
+/// What the longest trashed of the records whose time is over, and which nobody has locked, belongs to. Locks it.
 pub async fn next_of_records(conn: &mut Connection, account: &AccountId, over: Over) -> Result<Option<String>> {
     sqlx::query_scalar!(
         r#"
@@ -292,6 +364,7 @@ pub async fn next_of_records(conn: &mut Connection, account: &AccountId, over: O
         WHERE account_id = $1 AND deleted_at <= $2 AND coalesce(purge_at, $3) <= $4 AND NOT held
         ORDER BY deleted_at
         LIMIT 1
+        FOR UPDATE SKIP LOCKED
         "#,
         account.as_str(),
         over.deleted_before,
@@ -302,36 +375,34 @@ pub async fn next_of_records(conn: &mut Connection, account: &AccountId, over: O
     .await
 }
 
-/// Locks records of a list whose time is over, after a place, the longest trashed first. What others have locked is
-/// left for the next run.
-pub async fn lock_records(
+/// Removes records of a list whose time is over, with their numbers, after a place, the longest trashed first. What others have
+/// locked is left for the next run.
+pub async fn records(
     conn: &mut Connection,
-    account: &AccountId,
+    caller: &Caller,
     within: Uuid,
     over: Over,
     after: &Place,
-    limit: i64,
-) -> Result<Vec<OverRow>> {
-    sqlx::query_as!(
-        OverRow,
-        r#"
-        SELECT id::text AS "id!", deleted_at AS "deleted_at!"
-        FROM records
-        WHERE account_id = $1 AND deleted_at <= $2 AND coalesce(purge_at, $3) <= $4 AND NOT held AND record_list_id = $6
-          AND (deleted_at, record_list_id, id) > ($7, $6, $8)
-        ORDER BY deleted_at, records.id
-        LIMIT $5
-        FOR UPDATE SKIP LOCKED
-        "#,
-        account.as_str(),
-        over.deleted_before,
-        over.promised_until,
-        over.now,
-        limit,
+    entry: &Entry<'_>,
+    kept: Kept<'_>,
+) -> Result<Option<Purged>> {
+    purged!(
+        conn,
+        caller,
+        over,
+        entry,
+        kept,
+        "records t
+        WHERE t.account_id = $1 AND t.deleted_at <= $12 AND coalesce(t.purge_at, $13) <= $14 AND NOT t.held
+          AND t.record_list_id = $16 AND (t.deleted_at, t.record_list_id, t.id) > ($17, $16, $18)",
+        "DELETE FROM records c WHERE c.account_id = $1 AND c.ctid = ANY(ARRAY(SELECT spot FROM locked))",
+        ", numbers AS (
+            DELETE FROM record_phones p
+            WHERE p.account_id = $1 AND p.record_list_id = $16 AND p.record_id = ANY(ARRAY(SELECT id FROM gone))
+        )",
+        AT_ONCE,
         within,
         after.deleted_at,
         after.uuid(),
     )
-    .fetch_all(conn)
-    .await
 }

@@ -16,7 +16,7 @@ use crate::domain::record::ExternalReference;
 use crate::error::{Error, Thing};
 use crate::repositories::ledger::{Action, Entry};
 use crate::repositories::trash::matching::{self, Part};
-use crate::repositories::trash::purge::{self, Over, OverRow, Place};
+use crate::repositories::trash::purge::{self, Over, OverRow, Place, Purged};
 use crate::repositories::trash::restore::{self, Known};
 use crate::repositories::trash::sweep::{self, Kept, Swept};
 use crate::repositories::{
@@ -297,7 +297,7 @@ pub async fn sweep(
     })
 }
 
-/// What the longest trashed thing of a kind belongs to whose time is over.
+/// What the longest trashed thing of a kind belongs to whose time is over. Locks the thing.
 pub async fn next_over(
     conn: &mut Connection,
     account: &AccountId,
@@ -315,24 +315,43 @@ pub async fn next_over(
     target.transpose()
 }
 
-/// Locks trashed things whose time is over, after a place.
-pub async fn lock_over(
+/// The next things of a purge; none, where there are none.
+pub enum NextOver {
+    /// They are gone, and that and what became of each is written down.
+    Gone(Option<Purged>),
+    /// They are locked, and are to be removed with what is below them.
+    Locked(Vec<OverRow>),
+}
+
+/// Removes trashed things whose time is over, after a place, or locks them where there is something to decide on each.
+pub async fn purge_over(
     conn: &mut Connection,
-    account: &AccountId,
+    caller: &Caller,
     target: &Target,
     over: Over,
     after: &Place,
-    limit: i64,
-) -> Result<Vec<OverRow>, Error> {
-    Ok(match target {
-        Target::Contacts(stream) => purge::lock_contacts(conn, account, stream.as_str(), over, after, limit).await?,
-        Target::ContactLists(stream) => {
-            purge::lock_contact_lists(conn, account, stream.as_str(), over, after, limit).await?
+    entry: &Entry<'_>,
+    kept: Kept<'_>,
+) -> Result<NextOver, Error> {
+    let account = &caller.account_id;
+    let most = i64::try_from(BATCH).unwrap_or(i64::MAX);
+    repositories::plan_for_a_walk(conn).await?;
+    let next = match target {
+        Target::Contacts(stream) => {
+            let within = stream.as_str();
+            NextOver::Gone(purge::contacts(conn, caller, within, over, after, entry, kept).await?)
         }
-        Target::Campaigns(stream) => purge::lock_campaigns(conn, account, stream.as_str(), over, after, limit).await?,
-        Target::RecordLists => purge::lock_record_lists(conn, account, over, after, limit).await?,
-        Target::Records(list) => purge::lock_records(conn, account, *list, over, after, limit).await?,
-    })
+        Target::Records(list) => NextOver::Gone(purge::records(conn, caller, *list, over, after, entry, kept).await?),
+        Target::ContactLists(stream) => {
+            NextOver::Locked(purge::lock_contact_lists(conn, account, stream.as_str(), over, after, most).await?)
+        }
+        Target::Campaigns(stream) => {
+            NextOver::Locked(purge::lock_campaigns(conn, account, stream.as_str(), over, after, most).await?)
+        }
+        Target::RecordLists => NextOver::Locked(purge::lock_record_lists(conn, account, over, after, most).await?),
+    };
+    repositories::plan_as_it_comes(conn).await?;
+    Ok(next)
 }
 
 /// How many rows a filter takes; no more are looked for once there are more than `enough`.

@@ -3,7 +3,8 @@
 
 use time::Duration;
 
-use super::{Deletions, acting, kinds, remove_rows};
+use super::kinds::NextOver;
+use super::{Deletions, acting, entry, kinds, remove_rows};
 use crate::domain::deletion::{Mode, Options, RowId, Target};
 use crate::domain::identifier::Identifier;
 use crate::domain::identity::Caller;
@@ -14,6 +15,7 @@ use crate::error::Error;
 use crate::repositories::jobs::{self, Job};
 use crate::repositories::retention;
 use crate::repositories::trash::purge::{Over, OverRow, Place};
+use crate::repositories::trash::sweep::Kept;
 use crate::repositories::{Connection, Stamp, deletions, idempotency, ledger};
 
 /// How long what was asked, and what became of it, is kept.
@@ -114,12 +116,47 @@ impl Deletions {
             deleted_before: now - Duration::days(days.into()),
             promised_until: setting.promised_until.unwrap_or(now),
         };
-        let Some((mut operation, place, mut rows)) = self.next_purge(conn, account, setting, over).await? else {
-            return Ok(false);
-        };
+        if let Some((mut operation, place)) = deletions::lock_purge(conn, account, setting.resource).await? {
+            if self.purge_next(conn, account, setting, over, &mut operation, &place).await? {
+                return Ok(true);
+            }
+            deletions::end_purges(conn, account, Some(setting.resource), now).await?;
+        }
+        let Some(target) = kinds::next_over(conn, account, setting.resource, over).await? else { return Ok(false) };
+        let mut operation = self.purge(&target, setting);
+        let caller = acting(account, &setting.set_by_client, &setting.set_by, &operation.id.to_string())?;
+        deletions::insert(conn, &caller, &operation, None, None).await?;
+        self.purge_next(conn, account, setting, over, &mut operation, "").await
+    }
+
+    /// Purges the next things of an operation, after its place. What others have locked is left for the next run. Answers
+    /// whether there were any.
+    async fn purge_next(
+        &self,
+        conn: &mut Connection,
+        account: &AccountId,
+        setting: &Retention,
+        over: Over,
+        operation: &mut Operation,
+        place: &str,
+    ) -> Result<bool, Error> {
         let target = operation.target.clone();
         let caller = acting(account, &setting.set_by_client, &setting.set_by, &operation.id.to_string())?;
-        let stamp = Stamp { deletion_id: operation.id, at: now, by: caller.user_id.clone() };
+        let stamp = Stamp { deletion_id: operation.id, at: over.now, by: caller.user_id.clone() };
+        let parent = target.within();
+        let entry = entry(&target, &parent, ledger::Action::Purged, &stamp);
+        let kept = Kept { first_position: operation.totals.succeeded + 1, word: PURGED };
+        let after = Place::parse(place);
+        let mut rows = match kinds::purge_over(conn, &caller, &target, over, &after, &entry, kept).await? {
+            NextOver::Gone(None) => return Ok(false),
+            NextOver::Gone(Some(gone)) => {
+                operation.totals.add_done(PURGED, gone.rows);
+                deletions::update(conn, account, operation, &gone.place.to_string()).await?;
+                return Ok(true);
+            }
+            NextOver::Locked(rows) if rows.is_empty() => return Ok(false),
+            NextOver::Locked(rows) => rows,
+        };
         let ids: Vec<RowId> = rows.iter().map(|row| RowId::stored(row.id.clone())).collect();
         let large = kinds::large(conn, account, &target, &ids.iter().collect::<Vec<_>>()).await?;
         rows.retain(|row| !large.contains(&RowId::stored(row.id.clone())));
@@ -131,39 +168,11 @@ impl Deletions {
             }
             _ => {
                 // What is large is still there, and is next.
-                let next = rows.last().filter(|_| large.is_empty()).map(|row| Place::behind(row).to_string());
-                self.purge_rows(conn, &caller, &mut operation, &rows, &next.unwrap_or(place), &stamp).await?;
+                let next = rows.last().filter(|_| large.is_empty()).map_or(after, Place::behind);
+                self.purge_rows(conn, &caller, operation, &rows, &next.to_string(), &stamp).await?;
             }
         }
         Ok(true)
-    }
-
-    /// The purge of a kind that is under way, or else one of what is over next, how far it is, and its next rows, locked.
-    /// What others have locked is left for the next run.
-    async fn next_purge(
-        &self,
-        conn: &mut Connection,
-        account: &AccountId,
-        setting: &Retention,
-        over: Over,
-    ) -> Result<Option<(Operation, String, Vec<OverRow>)>, Error> {
-        let most = i64::try_from(BATCH).unwrap_or(i64::MAX);
-        if let Some((operation, place)) = deletions::lock_purge(conn, account, setting.resource).await? {
-            let rows = kinds::lock_over(conn, account, &operation.target, over, &Place::parse(&place), most).await?;
-            if !rows.is_empty() {
-                return Ok(Some((operation, place, rows)));
-            }
-            deletions::end_purges(conn, account, Some(setting.resource), over.now).await?;
-        }
-        let Some(target) = kinds::next_over(conn, account, setting.resource, over).await? else { return Ok(None) };
-        let rows = kinds::lock_over(conn, account, &target, over, &Place::parse(""), most).await?;
-        if rows.is_empty() {
-            return Ok(None);
-        }
-        let operation = self.purge(&target, setting);
-        let caller = acting(account, &setting.set_by_client, &setting.set_by, &operation.id.to_string())?;
-        deletions::insert(conn, &caller, &operation, None, None).await?;
-        Ok(Some((operation, String::new(), rows)))
     }
 
     async fn purge_rows(
