@@ -82,14 +82,20 @@ struct Waiting<T> {
     done: oneshot::Sender<T>,
 }
 
-/// Serving a line. When it breaks off, the next who comes serves it, and who waits is sent away to be tried alone.
-struct Turn<'a, T>(&'a Mutex<Line<T>>);
+/// Serving a line. When that breaks off, or never begins, the next who comes serves it, and who waits is sent away to be tried
+/// alone.
+struct Turn<T> {
+    line: Arc<Mutex<Line<T>>>,
+    is_over: bool,
+}
 
-impl<T> Drop for Turn<'_, T> {
+impl<T> Drop for Turn<T> {
     fn drop(&mut self) {
-        let mut line = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        line.is_served = false;
-        line.waiting.clear();
+        if !self.is_over {
+            let mut line = self.line.lock().unwrap_or_else(PoisonError::into_inner);
+            line.is_served = false;
+            line.waiting.clear();
+        }
     }
 }
 
@@ -105,26 +111,26 @@ impl<T: Kind> Queue<T> {
         };
         if !is_served {
             // On its own, so that nobody's breaking off breaks off the others.
-            tokio::spawn(self.clone().serve(database.clone()));
+            tokio::spawn(Turn { line: self.0.clone(), is_over: false }.serve(database.clone()));
         }
         told.await.ok()
     }
+}
 
-    async fn serve(self, database: Database) {
-        let turn = Turn(&self.0);
+impl<T: Kind> Turn<T> {
+    async fn serve(mut self, database: Database) {
         while let Some(waiting) = self.next() {
             write(&database, waiting).await;
         }
-        // It has been given back.
-        std::mem::forget(turn);
     }
 
-    /// Those whose turn it is, sorted by account. None when there is nobody: whoever comes next has to begin anew.
-    fn next(&self) -> Option<Vec<Waiting<T>>> {
-        let mut line = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Those who are next, sorted by account. None when there is nobody, and the turn is over: whoever comes next begins anew.
+    fn next(&mut self) -> Option<Vec<Waiting<T>>> {
+        let mut line = self.line.lock().unwrap_or_else(PoisonError::into_inner);
         let count = line.waiting.len().min(MOST);
         let mut next: Vec<Waiting<T>> = line.waiting.drain(..count).collect();
         line.is_served = !next.is_empty();
+        self.is_over = next.is_empty();
         next.sort_by(|a, b| a.single.caller.account_id.cmp(&b.single.caller.account_id));
         (!next.is_empty()).then_some(next)
     }
@@ -144,5 +150,26 @@ async fn write<T: Kind>(database: &Database, waiting: Vec<Waiting<T>>) {
             // Who has gone away needs no answer; the thing is deleted all the same.
             let _ = one.done.send(thing);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use sqlx::postgres::PgConnectOptions;
+
+    use super::*;
+    use crate::postgres::PoolSettings;
+
+    #[tokio::test]
+    async fn a_turn_that_never_begins_is_given_back() {
+        let wait = Duration::from_secs(1);
+        let settings = PoolSettings { max_connections: 1, acquire_timeout: wait, lock_timeout: wait };
+        let database = Database::new(PgConnectOptions::new(), settings);
+        let line = Arc::new(Mutex::new(Line::<Contact> { waiting: Vec::new(), is_served: true }));
+        // As where the thread that it was to run on ends first.
+        drop(Turn { line: line.clone(), is_over: false }.serve(database));
+        assert!(!line.lock().expect("nobody panicked").is_served);
     }
 }
