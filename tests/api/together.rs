@@ -3,12 +3,13 @@
 
 use std::collections::HashSet;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::concurrency::something_waits_for_a_lock;
+use crate::concurrency::{so_many_wait_for_locks, something_waits_for_a_lock};
 use crate::idempotency::hold_the_ledger;
 use crate::support::{Answer, TestApp};
 use crate::wire::counted;
@@ -195,6 +196,25 @@ async fn a_connection_that_breaks_under_a_shared_statement_costs_no_request_and_
         assert!(!cut.load(Ordering::SeqCst), "the connection was cut");
         assert_eq!(ledger(&app).await.1, before + 10);
     }
+}
+
+#[tokio::test]
+async fn a_statement_of_which_nothing_is_heard_is_not_waited_for_without_end() {
+    let app = TestApp::start_with(Duration::from_secs(60)).await;
+    let ids = app.contacts(9_000_000_000, 1).await;
+    let holder = hold_the_ledger(&app).await;
+    let release = async {
+        // The statement that was to be shared, which nobody waits for any more, and the one alone.
+        so_many_wait_for_locks(&app, 2).await;
+        holder.rollback().await.expect("the ledger is let go");
+    };
+    let (mut answers, ()) = tokio::join!(delete_each(&app, &ids), release);
+    let answer = answers.remove(0);
+    let deletion = answer.header("Deletion-Id").expect("a deletion's id").to_owned();
+    assert_eq!(answer.expect(200)["id"], json!(ids[0]));
+    assert_eq!(app.count("SELECT count(*) FROM contacts WHERE deleted_at IS NOT NULL").await, 1);
+    assert_eq!(app.counted(format!("SELECT count(*) FROM ledger WHERE deletion_id = '{deletion}'")).await, 1);
+    assert_eq!(ledger(&app).await, (1, 1), "and it went once");
 }
 
 /// Creates so many contact lists, each with two people on it.

@@ -7,8 +7,10 @@
 //! engine, which decides on each alone.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 use crate::domain::contact::Contact;
 use crate::domain::contact_list::ContactList;
@@ -18,6 +20,9 @@ use crate::repositories::{self, Connection, contact_lists, contacts};
 
 /// The most that are written in one statement.
 const MOST: usize = 64;
+
+/// For how long a statement is waited for. A connection of which nothing more is heard must not keep all from being served.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A kind of thing that is deleted together.
 pub trait Kind: Sized + Send + 'static {
@@ -138,12 +143,19 @@ impl<T: Kind> Turn<T> {
 
 async fn write<T: Kind>(database: &Database, waiting: Vec<Waiting<T>>) {
     let singles: Vec<&Single> = waiting.iter().map(|one| &one.single).collect();
-    let written = database.statement(async |conn, patience| T::trash(conn, patience, &singles).await).await;
-    let written = written.unwrap_or_else(|error| {
-        // Each says what it has to say when it is tried alone.
-        tracing::debug!(%error, deletions = singles.len(), "deletions could not be done together");
-        Vec::new()
-    });
+    let statement = database.statement(async |conn, patience| T::trash(conn, patience, &singles).await);
+    // Where it came to nothing, each says what it has to say when it is tried alone.
+    let written = match timeout(PATIENCE, statement).await {
+        Ok(Ok(written)) => written,
+        Ok(Err(error)) => {
+            tracing::debug!(%error, deletions = singles.len(), "deletions could not be done together");
+            Vec::new()
+        }
+        Err(_) => {
+            tracing::warn!(deletions = singles.len(), "nothing was heard of deletions that were to be done together");
+            Vec::new()
+        }
+    };
     let mut waiting: Vec<Option<Waiting<T>>> = waiting.into_iter().map(Some).collect();
     for (place, thing) in written {
         if let Some(one) = waiting.get_mut(place).and_then(Option::take) {
@@ -155,21 +167,43 @@ async fn write<T: Kind>(database: &Database, waiting: Vec<Waiting<T>>) {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use sqlx::postgres::PgConnectOptions;
+    use time::OffsetDateTime;
+    use uuid::Uuid;
 
     use super::*;
+    use crate::domain::deletion::RowId;
+    use crate::domain::identity::Caller;
+    use crate::domain::ids::{AccountId, ClientId, StreamId, UserId};
     use crate::postgres::PoolSettings;
+    use crate::repositories::Stamp;
+
+    fn single() -> Single {
+        let (at, by) = (OffsetDateTime::UNIX_EPOCH, UserId::generate());
+        let caller = Caller {
+            account_id: AccountId::generate(at),
+            org_id: String::new(),
+            client_id: ClientId::generate(),
+            agent_id: String::new(),
+            user_id: by.clone(),
+            scopes: Vec::new(),
+            request_id: String::new(),
+        };
+        let stamp = Stamp { deletion_id: Uuid::nil(), at, by };
+        Single { caller, stream: StreamId::generate(), id: RowId::stored("contact".to_owned()), stamp }
+    }
 
     #[tokio::test]
-    async fn a_turn_that_never_begins_is_given_back() {
+    async fn a_turn_that_never_begins_is_given_back_and_who_waits_is_sent_away() {
         let wait = Duration::from_secs(1);
         let settings = PoolSettings { max_connections: 1, acquire_timeout: wait, lock_timeout: wait };
         let database = Database::new(PgConnectOptions::new(), settings);
-        let line = Arc::new(Mutex::new(Line::<Contact> { waiting: Vec::new(), is_served: true }));
+        let (done, told) = oneshot::channel::<Contact>();
+        let waiting = vec![Waiting { single: single(), done }];
+        let line = Arc::new(Mutex::new(Line { waiting, is_served: true }));
         // As where the thread that it was to run on ends first.
         drop(Turn { line: line.clone(), is_over: false }.serve(database));
         assert!(!line.lock().expect("nobody panicked").is_served);
+        told.await.expect_err("it is to be tried alone");
     }
 }
