@@ -11,7 +11,7 @@ use crate::domain::ids::{self, AccountId};
 use crate::repositories::ledger::Entry;
 use crate::repositories::{Connection, Result};
 
-/// How many rows are removed in one statement. It takes some 20 ms; who asks for one of them meanwhile waits no longer.
+/// How many rows are removed in one statement: so many contacts take some 20 ms, for which who asks for one of them waits.
 const AT_ONCE: i64 = 4_000;
 
 /// When a row's time is over: it was deleted at or before `deleted_before`, and promised to stay until `now` at the latest;

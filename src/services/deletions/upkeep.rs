@@ -126,7 +126,11 @@ impl Deletions {
         let mut operation = self.purge(&target, setting);
         let caller = acting(account, &setting.set_by_client, &setting.set_by, &operation.id.to_string())?;
         deletions::insert(conn, &caller, &operation, None, None).await?;
-        self.purge_next(conn, account, setting, over, &mut operation, "").await
+        match self.purge_next(conn, account, setting, over, &mut operation, "").await? {
+            true => Ok(true),
+            // What was over a moment ago is so no more: of a purge of nothing, nothing stays.
+            false => Err(Error::Busy),
+        }
     }
 
     /// Purges the next things of an operation, after its place. What others have locked is left for the next run. Answers
