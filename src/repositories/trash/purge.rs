@@ -76,19 +76,25 @@ pub struct Purged {
     pub place: Place,
 }
 
-/// Removes rows of a table for good, and writes that and what became of each down, in one statement: what chooses those that
-/// are locked, what removes them and what is below them. There is an entry in the ledger, and one of the kept outcomes, for
-/// each 1,000. None where there is no such row.
+/// Removes rows of a table whose time is over for good, and writes that and what became of each down, in one statement. They
+/// are those of what they belong to and after a place, as `$within` says with the values from `$16` on; `$below` removes what
+/// is below them. There is an entry in the ledger, and one of the kept outcomes, for each 1,000. None where there is no such
+/// row.
 macro_rules! purged {
-    ($conn:ident, $caller:ident, $over:ident, $entry:ident, $kept:ident, $rows:literal, $remove:literal, $below:literal,
+    ($conn:ident, $caller:ident, $over:ident, $entry:ident, $kept:ident, $table:literal, $within:literal, $below:literal,
      $($value:expr),+ $(,)?) => {{
         let last = sqlx::query!(
             "WITH locked AS MATERIALIZED (
-                SELECT t.ctid AS spot, t.deleted_at, t.id FROM " + $rows + "
+                SELECT t.ctid AS spot, t.deleted_at, t.id
+                FROM " + $table + " t
+                WHERE t.account_id = $1 AND t.deleted_at <= $12 AND coalesce(t.purge_at, $13) <= $14 AND NOT t.held
+                  AND " + $within + "
                 ORDER BY t.deleted_at, t.id
                 LIMIT $15
                 FOR UPDATE SKIP LOCKED
-            ), gone AS (" + $remove + "
+            ), gone AS (
+                DELETE FROM " + $table + " c
+                WHERE c.account_id = $1 AND c.ctid = ANY(ARRAY(SELECT spot FROM locked))
                 RETURNING c.id, c.version
             )" + $below + r#", packed AS (
                 SELECT part, array_agg(id::text) AS row_ids, array_agg(version) AS versions, count(*)::integer AS rows
@@ -126,6 +132,7 @@ macro_rules! purged {
             $over.deleted_before,
             $over.promised_until,
             $over.now,
+            AT_ONCE,
             $($value),+
         )
         .fetch_optional($conn)
@@ -171,12 +178,9 @@ pub async fn contacts(
         over,
         entry,
         kept,
-        "contacts t
-        WHERE t.account_id = $1 AND t.deleted_at <= $12 AND coalesce(t.purge_at, $13) <= $14 AND NOT t.held
-          AND t.stream_id = $16 AND (t.deleted_at, t.id) > ($17, $18)",
-        "DELETE FROM contacts c WHERE c.account_id = $1 AND c.ctid = ANY(ARRAY(SELECT spot FROM locked))",
+        "contacts",
+        "t.stream_id = $16 AND (t.deleted_at, t.id) > ($17, $18)",
         "",
-        AT_ONCE,
         within,
         after.deleted_at,
         after.id,
@@ -392,15 +396,12 @@ pub async fn records(
         over,
         entry,
         kept,
-        "records t
-        WHERE t.account_id = $1 AND t.deleted_at <= $12 AND coalesce(t.purge_at, $13) <= $14 AND NOT t.held
-          AND t.record_list_id = $16 AND (t.deleted_at, t.record_list_id, t.id) > ($17, $16, $18)",
-        "DELETE FROM records c WHERE c.account_id = $1 AND c.ctid = ANY(ARRAY(SELECT spot FROM locked))",
+        "records",
+        "t.record_list_id = $16 AND (t.deleted_at, t.record_list_id, t.id) > ($17, $16, $18)",
         ", numbers AS (
             DELETE FROM record_phones p
             WHERE p.account_id = $1 AND p.record_list_id = $16 AND p.record_id = ANY(ARRAY(SELECT id FROM gone))
         )",
-        AT_ONCE,
         within,
         after.deleted_at,
         after.uuid(),
